@@ -1,0 +1,200 @@
+// Tensor IR: pure, typed, single assignment, with regions for loops and conditionals.
+//
+// A Module holds functions; a function is one Block with parameters; a block is a list of ops and the
+// values it yields. Types are interned (compare with ==), dims are polynomials (ir/dim.h). A nested
+// block may use any value that dominates its owner op. Nothing has effects but `note`.
+#ifndef BLO_IR_IR_H
+#define BLO_IR_IR_H
+
+#include "base/intern.h"
+#include "base/vec.h"
+#include "ir/dim.h"
+#include "text/source.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef enum Dtype { DT_F16, DT_BF16, DT_F32, DT_F64, DT_I32, DT_I64, DT_U8, DT_BOOL, DT_COUNT } Dtype;
+enum { MAX_RANK = 12 };
+
+static inline bool dtype_is_float(Dtype d) { return d <= DT_F64; }
+static inline bool dtype_is_integer(Dtype d) { return d >= DT_I32 && d <= DT_U8; }
+const char *dtype_text(Dtype dtype);  // "f64"
+size_t dtype_bytes(Dtype dtype);      // of one element in memory; bool is one byte
+
+typedef struct Type {
+  Dtype dtype;
+  int rank;
+  const Dim *const *shape;
+} Type;
+
+typedef struct Value Value;
+typedef struct Op Op;
+typedef struct Block Block;
+typedef struct Func Func;
+typedef struct Module Module;
+typedef VEC(Value *) ValueList;
+
+typedef enum Opcode {
+#define OP_NODIFF(CODE, ...)               OP_##CODE,
+#define OP_PARTIALS(CODE, ...)             OP_##CODE,
+#define OP_MULTILINEAR(CODE, ...)          OP_##CODE,
+#define OP_LINEAR(mask, CODE, ...)         OP_##CODE,
+#define OP_TANGENT(CODE, ...)              OP_##CODE,
+#define OP_TANGENT_LINEAR(mask, CODE, ...) OP_##CODE,
+#include "ir/ops.def"
+  OP_COUNT
+} Opcode;
+
+typedef enum OpGroup { GROUP_SOURCE, GROUP_ELEMENTWISE, GROUP_INDEX, GROUP_REDUCTION,
+                       GROUP_CONTRACTION, GROUP_DATA, GROUP_CONTROL } OpGroup;
+typedef enum OpDomain { DOMAIN_ANY, DOMAIN_NUMBER, DOMAIN_FLOAT, DOMAIN_INTEGER, DOMAIN_BOOLEAN } OpDomain;
+typedef enum Smoothness { SMOOTHNESS_SMOOTH, SMOOTHNESS_PIECEWISE, SMOOTHNESS_STEPWISE } Smoothness;
+typedef enum OpDerivative { DERIVATIVE_NONE, DERIVATIVE_PARTIALS, DERIVATIVE_MULTILINEAR,
+                            DERIVATIVE_LINEAR, DERIVATIVE_TANGENT, DERIVATIVE_TANGENT_LINEAR } OpDerivative;
+
+typedef struct OpInfo {
+  const char *text;
+  int operands; // -1: variable
+  OpGroup group;
+  OpDomain domain;
+  Smoothness smoothness;
+  int flops;
+  OpDerivative derivative;
+  int linear_mask; // operands in which the op is jointly linear; -1: all
+} OpInfo;
+extern const OpInfo op_table[OP_COUNT];
+
+typedef enum Compare { COMPARE_LT, COMPARE_LE, COMPARE_GT, COMPARE_GE, COMPARE_EQ, COMPARE_NE } Compare;
+typedef enum RandomKind {
+  RANDOM_FOLD,    // (key, word) -> i64: a new key
+  RANDOM_UNIFORM, // (key, counter base) -> float in [0, 1); entry e uses counter base + e
+  RANDOM_BITS,    // (key, counter base) -> i64
+  RANDOM_INDEX,   // (key, start, n) -> i64: entries start + e of a permutation of 0 .. n-1 keyed by key
+} RandomKind;
+
+/// Affine index map: input index = A * output index + b.
+typedef struct IndexMap {
+  int in_rank, out_rank;
+  const int64_t *matrix;          // in_rank x out_rank, row-major
+  const Dim *const *offset;       // in_rank
+} IndexMap;
+
+typedef struct Attr {
+  union {
+    struct {                       // CONST: splat, or dense row-major entries
+      double real; int64_t integer; // floats use real, integers and bool use integer
+      const double *reals; const int64_t *integers; // dense: one of them, else both NULL
+    } constant;
+    struct { int axis; } iota;
+    struct { const Dim *dim; } dim;
+    struct { RandomKind kind; } random;
+    struct { Compare op; } compare;
+    IndexMap map;                  // VIEW, UNVIEW
+    struct { int axis; } concat;
+    struct { uint32_t axes; } reduce;              // REDUCE_*: bit per axis
+    struct { int axis; bool reverse, exclusive, descending; } scan; // ARGMAX, CUMSUM, ARGSORT
+    struct {                       // DOT: result axes are batch, left free, right free
+      int batch_count, contract_count;
+      int8_t left_batch[MAX_RANK], right_batch[MAX_RANK];
+      int8_t left_contract[MAX_RANK], right_contract[MAX_RANK];
+    } dot;
+    struct { bool transposed; } solve;             // TRISOLVE, SOLVE: with the transposed matrix
+    struct { int axis_count; int8_t axes[MAX_RANK]; } gather; // GATHER, SCATTER_ADD: ascending axes
+    struct { bool accumulate; } update;            // DYNAMIC_UPDATE
+    struct {                       // LOOP, see below
+      const Dim *bound; int carries, stacked_in, stacked_out; bool reverse;
+    } loop;
+    struct { int results; } custom;
+    struct { int code; const char *text; } note;   // text: message for the user
+  };
+  const Type *type;                // result type where operands do not tell: CONST IOTA RANDOM VIEW UNVIEW
+                                   // RESHAPE CONVERT DYNAMIC_SLICE; NULL elsewhere
+} Attr;
+
+// LOOP   operands: count (i64 scalar), carries.., stacked inputs [bound, ..]..
+//        region 0 body: params i (i64), carries.., rows..; yields next carries.., output rows..
+//        region 1 (optional) while: params i, carries..; yields one bool; tested before each trip
+//        results: final carries.., stacked outputs [bound, ..].., trips (i64)
+//        Trips = min(count, bound) or fewer by the while condition (at run time count <= bound holds).
+//        Rows of stacked outputs at trips and beyond are zero. `bound` NULL: no stacked values allowed.
+//        reverse: i runs from trips-1 down to 0 (no while region).
+// IF     operands: condition (bool scalar); regions then, else without params; results as yielded.
+// CUSTOM operands: any; region 0 value: params operands, yields results. Optional region 1 tangent:
+//        params operands.., results.., operand tangents..; yields result tangents. Optional region 2
+//        transposed: params operands.., results.., result cotangents..; yields operand cotangents
+//        (float operands only, in order). Regions 1, 2 absent: differentiated through region 0.
+
+struct Value {
+  const Type *type;
+  Op *op;          // the op that gives it, or NULL for a block parameter
+  Block *block;    // the block it belongs to
+  int index;       // result number or parameter number
+  uint32_t id;     // unique in the module; order of creation
+  Name name;       // for printing; NULL: by number
+};
+
+struct Op {
+  Opcode code;
+  Block *block;
+  Op *previous, *next;
+  int operand_count, result_count, region_count;
+  Value **operands;
+  Value **results;
+  Block **regions;
+  Attr attr;
+  Span span;
+  uint64_t hash;   // structural, used by the builder
+};
+
+struct Block {
+  Module *module;
+  Block *parent;   // lexically enclosing block, or NULL
+  Op *owner;       // the op whose region this is, or NULL
+  Func *func;      // set on a function's body
+  ValueList params;
+  Op *first, *last;
+  ValueList yields;
+  void *table;     // builder's hash-consing table
+};
+
+struct Func {
+  Module *module;
+  Name name;
+  Block *body;
+  VEC(Name) result_names; // one per yield; may be NULL names
+};
+
+struct Module {
+  Arena *arena;
+  Interner *names;
+  DimTable *dims;
+  VEC(Func *) funcs;
+  void *types;     // interning table
+  uint32_t next_id;
+};
+
+Module *module_create(Arena *arena, Interner *names);
+/// Interned type. Shape entries must be of this module's DimTable.
+const Type *type_get(Module *module, Dtype dtype, int rank, const Dim *const *shape);
+const Type *type_scalar(Module *module, Dtype dtype);
+const Type *type_with_dtype(Module *module, const Type *type, Dtype dtype);
+/// `type` with a new leading axis.
+const Type *type_with_leading(Module *module, const Type *type, const Dim *extent);
+const Dim *type_entries(Module *module, const Type *type);
+const char *type_text(Module *module, const Type *type); // "f64[n, d]"
+
+Func *func_create(Module *module, Name name);
+Func *module_find(const Module *module, Name name);
+Value *block_add_param(Block *block, const Type *type, Name name);
+/// An empty block inside `parent` (NULL: a free-standing one), not yet owned by an op.
+Block *block_create(Module *module, Block *parent);
+/// The blocks enclosing a value's block include `block` or it is `block` itself.
+bool block_encloses(const Block *outer, const Block *inner);
+/// Values of enclosing blocks that the regions of `op` use, without duplicates.
+void op_captures(Arena *arena, const Op *op, ValueList *captures);
+/// Removes an op nobody uses.
+void op_remove(Op *op);
+/// Replaces every use of `from` inside `scope` and its nested blocks (yields included).
+void value_replace(Block *scope, Value *from, Value *to);
+
+#endif

@@ -1,0 +1,51 @@
+// Text, verification and interpretation of IR.
+#ifndef BLO_IR_PASSES_H
+#define BLO_IR_PASSES_H
+
+#include "ir/ir.h"
+#include "base/text_buffer.h"
+#include "text/compilation.h"
+
+/// Prints a module or a function; docs/internals/ir.md has the grammar. `spans`: append !line marks.
+void ir_print(TextBuffer *out, const Module *module);
+void ir_print_func(TextBuffer *out, const Func *func);
+/// Reads what ir_print writes. Mistakes are diagnostics (E01xx, E03xx) at the text's source; NULL then.
+Module *ir_read(Compilation *compilation, uint32_t source);
+
+/// Checks dominance, types (re-inferred), regions, dims. NULL when sound, else a message with the op.
+const char *ir_verify(Arena *arena, const Module *module);
+/// Verifies after a pass and stops with BUG naming the pass.
+void ir_verify_after(const Module *module, const char *pass);
+
+/// An n-dimensional array of the interpreter: floats as double, integers and bool as int64.
+typedef struct Tensor {
+  Dtype dtype;
+  int rank;
+  int64_t shape[MAX_RANK];
+  int64_t count;
+  double *reals;      // floats
+  int64_t *integers;  // otherwise
+} Tensor;
+Tensor *tensor_create(Arena *arena, Dtype dtype, int rank, const int64_t *shape);
+Tensor *tensor_scalar(Arena *arena, Dtype dtype, double value);
+
+typedef struct Interpretation {
+  Arena *arena;
+  bool (*dim_value)(void *self, Name name, int64_t *value);
+  void *self;
+  bool round;         // round to the dtype after every op
+  int64_t op_limit;   // 0: none; evaluated ops before giving up
+  const char *error;  // set when evaluation stops (limit, size): no partial results
+  // notes that fired: code and text of each, first occurrence
+  VEC(const Op *) notes;
+} Interpretation;
+
+/// Runs a function. `arguments` one per parameter; fills `results`, one per yield. False: see error.
+bool ir_interpret(Interpretation *interpretation, const Func *func, Tensor *const *arguments,
+                  Tensor **results);
+
+/// Structural measures for tests: ops (nested included), loops, bytes of the largest value.
+typedef struct IrMeasure { int ops, loops, dots; } IrMeasure;
+IrMeasure ir_measure(const Block *block);
+
+#endif
