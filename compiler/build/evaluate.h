@@ -1,0 +1,107 @@
+// The staged evaluator: expressions of the language to values, IR appended on the way.
+//
+// Expects: a checked tree (every name bound). Keeps: evaluation is pure apart from appending ops at
+// `builder` and reporting diagnostics. build/program.c drives it for levels, methods and entries.
+#ifndef BLO_BUILD_EVALUATE_H
+#define BLO_BUILD_EVALUATE_H
+
+#include "build/value.h"
+#include "text/compilation.h"
+
+/// The part of the context that is dynamic: it belongs to the call, not to where a closure was made.
+typedef struct Dynamic {
+  Value *key;             // i64 scalar: random key of the present stage, step and draw; NULL: no draws here
+  uint64_t place;         // hash of the call path, folded into the key at each draw
+  int depth;              // nesting of calls; limit 200
+  const struct CallChain *calls; // for "called from" places
+} Dynamic;
+
+typedef struct CallChain {
+  Span span;
+  const char *name;
+  const struct CallChain *next;
+} CallChain;
+
+struct Evaluator {
+  Compilation *compilation;
+  Arena *arena;
+  Module *module;
+  const Program *program;
+  Builder builder;        // where ops go now
+  Dynamic dynamic;
+  Dtype real;             // the program's real type
+  /// Values of bindings that are not in an environment: dims, constants, data, level variables, implicit
+  /// names, reports. Set by build/program.c; NULL result: unknown here (the evaluator reports E0207).
+  Staged *(*resolve)(Evaluator *e, const Binding *binding, Span span, void *self);
+  void *resolve_self;
+  /// Layout of `lower`, `upper`, `constraints` inside methods, as a value of zeros; set by build/program.c.
+  Staged *bundle_like[4]; // by BundleKind; NULL outside methods
+  Map *layouts;           // interning
+  int op_budget;          // ops a stage may have: 20,000
+  bool failed;            // budget or depth exceeded: reported once
+};
+
+Evaluator *evaluator_create(Compilation *compilation, Module *module, const Program *program,
+                            Dtype real);
+
+/// Evaluates an expression. `expected` (may be NULL) guides extents and result-only dims; the result is not
+/// forced to it.
+Staged *evaluate(Evaluator *e, const Node *node, const Environment *environment,
+                 const TypeSpec *expected);
+/// Binds a pattern; reports when the value is no fitting tuple.
+const Environment *evaluate_pattern(Evaluator *e, const Node *pattern, Staged *value,
+                                    const Environment *environment);
+/// Evaluates the lets of a block or clause list one by one.
+const Environment *evaluate_let(Evaluator *e, const Node *let, const Environment *environment);
+
+/// Evaluates a type; dims by `environment` and resolve. NULL after an error.
+const TypeSpec *evaluate_type(Evaluator *e, const Node *type, const Environment *environment);
+/// Converts `value` to the declared type: static numbers become tensors, scalars broadcast where
+/// `broadcast` is set (initialisers, typed let, set), dims are compared. POISON after a report
+/// that names `what` ("the start value of `w`") at `span`.
+Staged *coerce(Evaluator *e, Staged *value, const TypeSpec *spec, bool broadcast, Span span,
+               const char *what);
+/// A value of zeros of a type (struct fields too, ignoring initialisers).
+Staged *zeros_of_spec(Evaluator *e, const TypeSpec *spec);
+/// A value of a struct type from its field initialisers (missing initialiser: zeros).
+Staged *initial_of_spec(Evaluator *e, const TypeSpec *spec, const Environment *environment);
+/// Zeros like a value; with a number splatted.
+Staged *splat_like(Evaluator *e, const Staged *like, double number);
+
+/// Applies a function value.
+Staged *apply(Evaluator *e, Staged *function, Staged *const *arguments, int count, Span span);
+Staged *apply_call(Evaluator *e, Staged *function, const Call *call);
+
+// ---- operations on values, used by methods' implicit names and tests; all report at `span`
+
+Staged *operate_binary(Evaluator *e, BinaryOp op, Staged *a, Staged *b, Span span);
+Staged *operate_negate(Evaluator *e, Staged *a, Span span);
+Staged *operate_dot(Evaluator *e, Staged *a, Staged *b, Span span);
+Staged *operate_member(Evaluator *e, Staged *base, Name name, Span span);
+/// row(s) of a tensor, array or batch.
+Staged *operate_index(Evaluator *e, Staged *base, Staged *const *indices, int count, Span span);
+/// A scalar IR value of dtype from a static or tensor scalar; NULL after a report.
+Value *scalar_value(Evaluator *e, Staged *s, Dtype dtype, Span span, const char *what);
+/// Static integer (number or dim) needed: false after a report (E0309).
+bool static_dim(Evaluator *e, Staged *s, const Dim **dim, Span span, const char *what);
+bool static_real(Evaluator *e, Staged *s, double *value, Span span, const char *what);
+
+/// Derivatives of a function value at a value; `span` for messages.
+Staged *derive_grad(Evaluator *e, Staged *function, Staged *at, Span span);
+Staged *derive_jvp(Evaluator *e, Staged *function, Staged *at, Staged *direction, Span span);
+Staged *derive_vjp(Evaluator *e, Staged *function, Staged *at, Staged *cotangent, Span span);
+Staged *derive_hvp(Evaluator *e, Staged *function, Staged *at, Staged *direction, Span span);
+
+/// An IR loop with staged carries: body(i, carries) gives the next carries; layouts must agree.
+typedef Staged *(*LoopBody)(Evaluator *e, Value *counter, Staged *carries, void *self);
+Staged *build_loop(Evaluator *e, Staged *initial, Value *count, const Dim *bound, LoopBody condition,
+                   LoopBody body, void *self, Span span);
+/// An IR loop whose body results are stacked along a new leading axis of extent `count`.
+Staged *build_map(Evaluator *e, const Dim *count, LoopBody body, void *self,
+                  Span span);
+
+/// Checks every function, method, optimiser and set of a file at its definition, with rigid dims and
+/// sample layouts.
+void check_definitions(Evaluator *e, const Node *file);
+
+#endif
