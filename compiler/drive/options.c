@@ -1,0 +1,199 @@
+// Reading the command line by tables. See options.h.
+#include "drive/options.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+typedef struct VerbRow {
+  const char *name, *arguments, *summary;
+} VerbRow;
+
+static const VerbRow verbs[] = {
+    [VERB_RUN] = {"run", "program.blo [--data SOURCE]...", "compile in memory and solve"},
+    [VERB_CHECK] = {"check", "program.blo", "all static checks"},
+    [VERB_TEST] = {"test", "program.blo|folder ...", "run the `test` blocks"},
+    [VERB_BUILD] = {"build", "program.blo [-o NAME]", "write an executable (--object: an object file)"},
+    [VERB_EMIT] = {"emit", "program.blo --stage=STAGE",
+                   "print a stage: tree, ir, diff, loop, c, llvm, llvm-opt, asm, manifest"},
+    [VERB_EXPLAIN] = {"explain", "CODE", "explain an error code"},
+};
+enum { VERB_COUNT = sizeof verbs / sizeof *verbs };
+
+#define ON(verb) (1u << VERB_##verb)
+#define COMPILING (ON(RUN) | ON(CHECK) | ON(TEST) | ON(BUILD) | ON(EMIT))
+
+typedef enum OptionId {
+  OPTION_ERRORS, OPTION_STD, OPTION_SOLVE, OPTION_TARGET, OPTION_OUTPUT, OPTION_STAGE, OPTION_FILTER,
+  OPTION_DIM, OPTION_SET, OPTION_INTERPRET, OPTION_UNFUSED, OPTION_OBJECT, OPTION_VERBOSE,
+  OPTION_KERNELS, OPTION_RUNTIME
+} OptionId;
+
+typedef struct OptionRow {
+  const char *name;
+  OptionId id;
+  const char *value; // name of the value, NULL: a flag
+  unsigned verbs;
+  const char *summary;
+} OptionRow;
+
+// clang-format off
+static const OptionRow option_rows[] = {
+    {"--errors", OPTION_ERRORS, "human|short|json", COMPILING, "form of the messages"},
+    {"--std", OPTION_STD, "DIR", COMPILING, "folder whose modules replace those of the library"},
+    {"--solve", OPTION_SOLVE, "NAME", COMPILING, "the solve block to use (default: the unnamed one)"},
+    {"--set", OPTION_SET, "KEY=EXPR", COMPILING, "replace a setting of the solve block"},
+    {"-D", OPTION_DIM, "NAME=SIZE", COMPILING, "value of a dim"},
+    {"--target", OPTION_TARGET, "CPU", ON(BUILD) | ON(EMIT) | ON(RUN) | ON(TEST), "native (run, test), x86-64-v3 (build), ..."},
+    {"-o", OPTION_OUTPUT, "FILE", ON(BUILD), "name of what is written"},
+    {"--object", OPTION_OBJECT, NULL, ON(BUILD), "write an object file, do not link"},
+    {"--stage", OPTION_STAGE, "STAGE", ON(EMIT), "what to print"},
+    {"--filter", OPTION_FILTER, "TEXT", ON(TEST), "only tests whose name contains TEXT"},
+    {"--interpret", OPTION_INTERPRET, NULL, ON(RUN) | ON(TEST), "use the reference interpreter, slow and plain"},
+    {"--unfused", OPTION_UNFUSED, NULL, ON(RUN) | ON(TEST) | ON(BUILD) | ON(EMIT), "one kernel an op, for comparing"},
+    {"--kernels", OPTION_KERNELS, NULL, ON(RUN) | ON(TEST) | ON(BUILD), "print the kernel count and compile time"},
+    {"-v", OPTION_VERBOSE, NULL, COMPILING, "say more"},
+    {"--data", OPTION_RUNTIME, "SOURCE", ON(RUN), "folder, .npz, or name=file; may be repeated"},
+    {"--seed", OPTION_RUNTIME, "N", ON(RUN) | ON(TEST), "seed of all random draws"},
+    {"--threads", OPTION_RUNTIME, "N", ON(RUN), "threads to use; never changes a result"},
+    {"--out", OPTION_RUNTIME, "FILE.npz", ON(RUN), "where the variables are written"},
+    {"--log", OPTION_RUNTIME, "FILE.jsonl", ON(RUN), "one JSON line a report"},
+    {"--checkpoint", OPTION_RUNTIME, "FILE", ON(RUN), "write the state here at the end and when stopped"},
+    {"--resume", OPTION_RUNTIME, "FILE", ON(RUN), "go on from a checkpoint"},
+    {"--report-every", OPTION_RUNTIME, "N", ON(RUN), "steps between reports"},
+    {"--plot", OPTION_RUNTIME, "FILE.svg", ON(RUN), "plot of the run"},
+    {"--quiet", OPTION_RUNTIME, NULL, ON(RUN), "no progress"},
+};
+// clang-format on
+enum { OPTION_ROWS = sizeof option_rows / sizeof *option_rows };
+
+static void print_help(Verb verb) {
+  if (verb == VERB_NONE) {
+    printf("bloc compiles bilevel programs.\n\nusage: bloc VERB ...\n\n");
+    for (int i = 1; i < VERB_COUNT; i++) printf("  %-8s %s\n", verbs[i].name, verbs[i].summary);
+    printf("\n`bloc VERB --help` tells the options of a verb; `bloc --version` the version.\n"
+           "exit status: 0 ok, 1 the program or its data is wrong, 2 usage, 3 not converged, 4 diverged, "
+           "70 a bug of bloc\n");
+    return;
+  }
+  printf("usage: bloc %s %s\n%s\n\n", verbs[verb].name, verbs[verb].arguments, verbs[verb].summary);
+  for (int i = 0; i < OPTION_ROWS; i++) {
+    const OptionRow *row = &option_rows[i];
+    if (!(row->verbs & (1u << verb))) continue;
+    char left[64];
+    snprintf(left, sizeof left, "%s%s%s", row->name, row->value ? " " : "", row->value ? row->value : "");
+    printf("  %-26s %s\n", left, row->summary);
+  }
+}
+
+static int usage(const char *format, const char *a, const char *b) {
+  fputs("bloc: ", stderr);
+  fprintf(stderr, format, a, b);
+  fputs("\n      `bloc --help` lists verbs, `bloc VERB --help` their options\n", stderr);
+  return 2;
+}
+
+static bool parse_dim(const char *text, Arena *arena, DimValue *dim) {
+  const char *equal = strchr(text, '=');
+  if (!equal || equal == text) return false;
+  char *end;
+  long long value = strtoll(equal + 1, &end, 10);
+  if (*end || end == equal + 1 || value < 0 || value > (1LL << 40)) return false;
+  dim->name = arena_string(arena, text, (size_t)(equal - text));
+  dim->value = value;
+  return true;
+}
+
+static int apply_option(Arena *arena, Options *options, const OptionRow *row, const char *value) {
+  switch (row->id) {
+  case OPTION_ERRORS:
+    if (!strcmp(value, "human")) options->errors = ERRORS_HUMAN;
+    else if (!strcmp(value, "short")) options->errors = ERRORS_SHORT;
+    else if (!strcmp(value, "json")) options->errors = ERRORS_JSON;
+    else return usage("--errors is human, short or json, not `%s`%s", value, "");
+    return 0;
+  case OPTION_STD: options->library = value; return 0;
+  case OPTION_SOLVE: options->solve = value; return 0;
+  case OPTION_TARGET: options->target = value; return 0;
+  case OPTION_OUTPUT: options->output = value; return 0;
+  case OPTION_STAGE: options->stage = value; return 0;
+  case OPTION_FILTER: options->filter = value; return 0;
+  case OPTION_INTERPRET: options->interpret = true; return 0;
+  case OPTION_UNFUSED: options->unfused = true; return 0;
+  case OPTION_OBJECT: options->object = true; return 0;
+  case OPTION_KERNELS: options->kernels = true; return 0;
+  case OPTION_VERBOSE: options->verbose = true; return 0;
+  case OPTION_DIM: {
+    DimValue dim;
+    if (!parse_dim(value, arena, &dim)) return usage("-D wants name=size, not `%s`%s", value, "");
+    VEC_PUSH(arena, &options->dims, dim);
+    return 0;
+  }
+  case OPTION_SET: {
+    const char *equal = strchr(value, '=');
+    if (!equal || equal == value) return usage("--set wants key=expression, not `%s`%s", value, "");
+    SettingOverride override = {arena_string(arena, value, (size_t)(equal - value)), equal + 1};
+    VEC_PUSH(arena, &options->overrides, override);
+    return 0;
+  }
+  case OPTION_RUNTIME:
+    VEC_PUSH(arena, &options->runtime, row->name);
+    if (row->value) VEC_PUSH(arena, &options->runtime, value);
+    return 0;
+  }
+  return 0;
+}
+
+static const OptionRow *find_option(const char *argument, size_t length, Verb verb) {
+  for (int i = 0; i < OPTION_ROWS; i++)
+    if ((option_rows[i].verbs & (1u << verb)) && strlen(option_rows[i].name) == length &&
+        memcmp(option_rows[i].name, argument, length) == 0)
+      return &option_rows[i];
+  return NULL;
+}
+
+static int option_at(Arena *arena, int argc, char **argv, int *position, Options *options) {
+  const char *argument = argv[*position];
+  if (argument[1] == 'D' && argument[2]) // -Dn=100
+    return apply_option(arena, options, find_option("-D", 2, options->verb), argument + 2);
+  const char *equal = argument[1] == '-' ? strchr(argument, '=') : NULL;
+  size_t length = equal ? (size_t)(equal - argument) : strlen(argument);
+  const OptionRow *row = find_option(argument, length, options->verb);
+  if (!row) return usage("`bloc %s` has no option `%s`", verbs[options->verb].name, argument);
+  if (!row->value) {
+    if (equal) return usage("`%s` takes no value%s", row->name, "");
+    return apply_option(arena, options, row, NULL);
+  }
+  const char *value = equal ? equal + 1 : NULL;
+  if (!value && *position + 1 < argc) value = argv[++*position];
+  if (!value) return usage("`%s` wants a value: %s", row->name, row->value);
+  return apply_option(arena, options, row, value);
+}
+
+int options_parse(Arena *arena, int argc, char **argv, Options *options, bool *done) {
+  *options = (Options){.color = isatty(STDERR_FILENO) && !getenv("NO_COLOR")};
+  *done = true;
+  if (argc < 2) return usage("a verb is missing%s%s", "", "");
+  if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help"))
+    return print_help(VERB_NONE), 0;
+  if (!strcmp(argv[1], "--version")) return printf("bloc %s\n", BLO_VERSION), 0;
+  for (int i = 1; i < VERB_COUNT; i++)
+    if (!strcmp(argv[1], verbs[i].name)) options->verb = (Verb)i;
+  if (options->verb == VERB_NONE) return usage("there is no verb `%s`%s", argv[1], "");
+  for (int i = 2; i < argc; i++) {
+    if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h")) return print_help(options->verb), 0;
+    if (argv[i][0] == '-' && argv[i][1]) {
+      int status = option_at(arena, argc, argv, &i, options);
+      if (status) return status;
+    } else {
+      VEC_PUSH(arena, &options->files, argv[i]);
+    }
+  }
+  *done = false;
+  if (!options->files.count) return usage("`bloc %s` wants %s", argv[1], verbs[options->verb].arguments);
+  if (options->files.count > 1 && options->verb != VERB_TEST && options->verb != VERB_EXPLAIN)
+    return usage("`bloc %s` takes one program, `%s` is a second", argv[1], options->files.data[1]);
+  return 0;
+}
