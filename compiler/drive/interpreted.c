@@ -100,7 +100,7 @@ int32_t interpreted_run(const blo_call *call) {
   if (status == BLO_OK && !ir_interpret(&run, self->func, arguments, results)) status = BLO_NO_MEMORY;
   if (status == BLO_OK)
     for (size_t i = 0; i < body->yields.count; i++) write_array(results[i], call->outputs[i]);
-  for (size_t i = 0; i < run.notes.count; i++) call->notes[run.notes.data[i]->attr.note.code] += 1;
+  for (size_t i = 0; i < run.notes.count; i++) call->notes[run.notes.data[i]] += 1;
   arena_destroy(arena);
   return status;
 }

@@ -73,6 +73,7 @@ Value *ir_scatter_add(Builder *b, Value *base, Value *updates, int axis_count, c
                       Value *const *indices);
 Value *ir_dynamic_slice(Builder *b, Value *x, const Type *type, Value *const *starts);
 Value *ir_dynamic_update(Builder *b, Value *x, Value *u, Value *const *starts, bool accumulate);
+/// Fires while running when `condition` is (anywhere) true; registered by module_note at the builder's span.
 void ir_note(Builder *b, Value *condition, int code, const char *text);
 Op *ir_loop(Builder *b, Value *count, const Dim *bound, Value *const *carries, int carry_count,
             Value *const *stacked, int stacked_count, Block *body, Block *condition, bool reverse);

@@ -105,7 +105,7 @@ typedef struct Attr {
       const Dim *bound; int carries, stacked_in, stacked_out; bool reverse;
     } loop;
     struct { int results; } custom;
-    struct { int code; const char *text; } note;   // text: message for the user
+    struct { int number; } note;                   // row of the module's note table
   };
   const Type *type;                // result type where operands do not tell: CONST IOTA RANDOM VIEW UNVIEW
                                    // RESHAPE CONVERT DYNAMIC_SLICE; NULL elsewhere
@@ -164,7 +164,17 @@ struct Func {
   VEC(Name) result_names; // one per yield; may be NULL names
 };
 
+/// Something library or program code can say while it runs. An op `note` names its row; checks that code
+/// generation and the interpreter add (gather's index range, Cholesky's pivots) get rows by module_note too, so
+/// that blo_call.notes[number] is the counter of row `number` everywhere.
+typedef struct ModuleNote {
+  int code;         // ErrorCode: E07xx stops the run, W07xx only warns
+  const char *text; // in the user's words
+  Span span;
+} ModuleNote;
+
 struct Module {
+  VEC(ModuleNote) notes;
   Arena *arena;
   Interner *names;
   DimTable *dims;
@@ -183,6 +193,8 @@ const Type *type_with_leading(Module *module, const Type *type, const Dim *exten
 const Dim *type_entries(Module *module, const Type *type);
 const char *type_text(Module *module, const Type *type); // "f64[n, d]"
 
+/// The number of the row (code, text, span), added when it is new.
+int module_note(Module *module, int code, const char *text, Span span);
 Func *func_create(Module *module, Name name);
 Func *module_find(const Module *module, Name name);
 Value *block_add_param(Block *block, const Type *type, Name name);

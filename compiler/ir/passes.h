@@ -36,8 +36,8 @@ typedef struct Interpretation {
   bool round;         // round to the dtype after every op
   int64_t op_limit;   // 0: none; evaluated ops before giving up
   const char *error;  // set when evaluation stops (limit, size): no partial results
-  // notes that fired: code and text of each, first occurrence
-  VEC(const Op *) notes;
+  // numbers of the module's notes that fired (a gather out of range is E0704, a failed Cholesky or LU E0705)
+  VEC(int) notes;
 } Interpretation;
 
 /// Runs a function. `arguments` one per parameter; fills `results`, one per yield. False: see error.

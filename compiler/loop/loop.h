@@ -127,7 +127,7 @@ struct Stmt {
   int buffer;                 // STORE: kernel buffer parameter
   Local *local;
   bool accumulate;
-  int number;                 // NOTE: index into the module's note table
+  int number;                 // NOTE: row of the module's note table (module_note in ir/ir.h)
 };
 
 typedef struct KernelBuffer { // a buffer parameter of a kernel
