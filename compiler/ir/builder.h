@@ -28,6 +28,10 @@ const char *ir_infer(Module *module, Opcode code, Value *const *operands, int op
 Op *ir_op(Builder *b, Opcode code, Value *const *operands, int operand_count, const Attr *attr,
           Block *const *regions, int region_count);
 
+/// As ir_op, for ops with one result: folds trivial cases, so the result may be any value of this type.
+Value *ir_value(Builder *b, Opcode code, Value *const *operands, int operand_count,
+                const Attr *attr);
+
 Value *ir_real(Builder *b, const Type *type, double value);        // splat; type float
 Value *ir_integer(Builder *b, const Type *type, int64_t value);    // splat; integer or bool
 Value *ir_zero(Builder *b, const Type *type);
@@ -77,7 +81,13 @@ Value *ir_dynamic_update(Builder *b, Value *x, Value *u, Value *const *starts, b
 void ir_note(Builder *b, Value *condition, int code, const char *text);
 Op *ir_loop(Builder *b, Value *count, const Dim *bound, Value *const *carries, int carry_count,
             Value *const *stacked, int stacked_count, Block *body, Block *condition, bool reverse);
+/// Adds `row`, a value the loop's body can see, to its stacked outputs in place (the trips result moves up)
+/// and returns the new result [bound, row..]; a row that is stacked already is not stacked again.
+Value *ir_loop_stack(Op *loop, Value *row);
 Op *ir_if(Builder *b, Value *condition, Block *yes, Block *no);
+/// Regions 1 and 2 may be NULL.
+Op *ir_custom(Builder *b, Value *const *operands, int count, Block *value, Block *tangent,
+              Block *transposed);
 
 /// Copies the ops of `source` (nested blocks included) into the builder's block with its parameters
 /// replaced by `arguments`; `results[i]` is the copy of `wanted[i]`. Only what `wanted` needs is copied

@@ -41,7 +41,11 @@ const Dim *dim_divide(DimTable *table, const Dim *a, const Dim *b, Span span);
 /// Promises a >= 0 (checked at bind time unless all coefficients are non-negative).
 void dim_require_nonnegative(DimTable *table, const Dim *a, Span span);
 
+/// Is it a constant? `value` may be NULL.
 bool dim_is_const(const Dim *d, int64_t *value);
+/// True for the one dim that stands for results too large to represent (or for a broken promise after
+/// substitution). It has no value, is equal only to itself and absorbs everything.
+bool dim_is_invalid(const Dim *d);
 /// a - b is a constant (stored in difference).
 bool dim_difference(DimTable *table, const Dim *a, const Dim *b, int64_t *difference);
 /// True when provably a >= 0 for all non-negative atoms >= 1 (all coefficients non-negative after a

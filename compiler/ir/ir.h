@@ -144,6 +144,7 @@ struct Op {
   Attr attr;
   Span span;
   uint64_t hash;   // structural, used by the builder
+  uint64_t order;  // ascending along the block
 };
 
 struct Block {
@@ -181,6 +182,7 @@ struct Module {
   VEC(Func *) funcs;
   void *types;     // interning table
   uint32_t next_id;
+  uint64_t next_order;
 };
 
 Module *module_create(Arena *arena, Interner *names);
@@ -206,6 +208,10 @@ bool block_encloses(const Block *outer, const Block *inner);
 void op_captures(Arena *arena, const Op *op, ValueList *captures);
 /// Removes an op nobody uses.
 void op_remove(Op *op);
+/// Moves an op to just before `position`, which may be in an enclosing block.
+void op_move_before(Op *op, Op *position);
+/// True when the op or one in its regions is a note, so that it may not be dropped.
+bool op_has_note(const Op *op);
 /// Replaces every use of `from` inside `scope` and its nested blocks (yields included).
 void value_replace(Block *scope, Value *from, Value *to);
 

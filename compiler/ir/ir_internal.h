@@ -1,0 +1,44 @@
+// What the files of compiler/ir share: making ops without folding, attributes, scalar arithmetic.
+#ifndef BLO_IR_IR_INTERNAL_H
+#define BLO_IR_IR_INTERNAL_H
+
+#include "base/map.h"
+#include "ir/builder.h"
+#include "ir/ir.h"
+
+/// Most results an op with these parts can have: the room ir_infer needs.
+int op_result_limit(Opcode code, const Attr *attr, Block *const *regions, int region_count);
+/// Appends an op as given: no inference, no folding, no sharing. Copies operands and attributes.
+Op *op_append(Block *block, Opcode code, Value *const *operands, int operand_count,
+              const Attr *attr, Block *const *regions, int region_count, const Type *const *types,
+              int result_count, Span span);
+/// Enters an op into its block's table (computing its hash), so that the builder can find it.
+void op_enter(Op *op);
+/// An op that computes the same, visible from `block`, or NULL.
+Op *op_find(Block *block, const Op *wanted);
+uint64_t op_hash(const Op *op);
+
+uint64_t attr_hash(uint64_t seed, Opcode code, const Attr *attr);
+bool attr_equal(Opcode code, const Attr *a, const Attr *b);
+
+/// Copies `op` into the builder's block with `operands` in place of its own; regions are cloned with
+/// `values` (old value -> new value) in place of what they capture. Fills `results`.
+void op_copy(Builder *b, const Op *op, Map *values, Value **results);
+
+/// Folding of one-result ops; NULL when there is nothing to fold.
+Value *fold_elementwise(Builder *b, Opcode code, Value *const *operands, const Attr *attr);
+Value *fold_index(Builder *b, Opcode code, Value *const *operands, int count, const Attr *attr);
+bool value_is_splat(const Value *v);
+
+bool map_is_identity(const IndexMap *map);
+/// The map o -> outer(inner(o)); false when a coefficient overflows.
+bool map_compose(Module *module, const IndexMap *outer, const IndexMap *inner, IndexMap *result);
+/// Result axis k is operand axis permutation[k]; false when the map is no permutation.
+bool map_is_permutation(const IndexMap *map, int *permutation);
+
+static inline bool opcode_commutes(Opcode code) {
+  return code == OP_ADD || code == OP_MUL || code == OP_MAX || code == OP_MIN || code == OP_AND ||
+         code == OP_OR;
+}
+
+#endif
