@@ -17,8 +17,7 @@ static const VerbRow verbs[] = {
     [VERB_TEST] = {"test", "program.blo|folder ...", "run the `test` blocks"},
     [VERB_BUILD] = {"build", "program.blo [-o NAME]", "write an executable (--object: an object file)"},
     [VERB_EMIT] = {"emit", "program.blo --stage=STAGE",
-                   "print a stage: tree, ir, diff, loop, c, llvm, llvm-opt, asm, manifest"},
-    [VERB_EXPLAIN] = {"explain", "CODE", "explain an error code"},
+                   "print a stage: tree, ir, opt, loop, c, llvm, llvm-opt, asm, manifest"},
 };
 enum { VERB_COUNT = sizeof verbs / sizeof *verbs };
 
@@ -193,7 +192,7 @@ int options_parse(Arena *arena, int argc, char **argv, Options *options, bool *d
   }
   *done = false;
   if (!options->files.count) return usage("`bloc %s` wants %s", argv[1], verbs[options->verb].arguments);
-  if (options->files.count > 1 && options->verb != VERB_TEST && options->verb != VERB_EXPLAIN)
+  if (options->files.count > 1 && options->verb != VERB_TEST)
     return usage("`bloc %s` takes one program, `%s` is a second", argv[1], options->files.data[1]);
   return 0;
 }

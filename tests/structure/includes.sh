@@ -1,0 +1,76 @@
+#!/usr/bin/env bash
+# Who may include whom.  Reads every #include "folder/file.h" of lang/, compiler/ and runtime/ and compares
+# with the order below: a folder may include itself and the folders before it in its area.
+#
+# usage: includes.sh SOURCE_DIR
+set -euo pipefail
+cd "$1"
+
+lang=(base text parse check format doc)
+compiler=(ir diff build levels opt loop plan emit drive)
+runtime=(common core data report)
+failures=0
+
+position() { # name list...
+  local name=$1 index=0
+  shift
+  for entry in "$@"; do
+    [ "$entry" = "$name" ] && { echo "$index"; return; }
+    index=$((index + 1))
+  done
+  echo -1
+}
+
+complain() {
+  echo "$1:$2: includes $3: $4"
+  failures=$((failures + 1))
+}
+
+check_include() { # file line include
+  local file=$1 line=$2 include=$3
+  local area=${file%%/*} folder=${file#*/}
+  folder=${folder%%/*}
+  local target=${include%%/*}
+  [ "$target" = "$include" ] && return # same folder or generated
+  case "$target" in
+  llvm-c)
+    [ "$area/$folder" = compiler/emit ] || complain "$file" "$line" "$include" "only compiler/emit sees llvm-c"
+    return ;;
+  blo | sys | common) return ;; # runtime's public and shared headers, and the system's
+  esac
+  local here there
+  case "$area" in
+  lang)
+    here=$(position "$folder" "${lang[@]}") there=$(position "$target" "${lang[@]}")
+    if [ "$there" -lt 0 ] || [ "$there" -gt "$here" ]; then
+      complain "$file" "$line" "$include" "lang/$folder may include: ${lang[*]:0:here+1}"
+    fi ;;
+  compiler)
+    [ "$(position "$target" "${lang[@]}")" -ge 0 ] && {
+      if [ "$target" = parse ] && [ "$folder" != build ] && [ "$folder" != drive ]; then
+        complain "$file" "$line" "$include" "only build and drive see trees"
+      fi
+      return
+    }
+    here=$(position "$folder" "${compiler[@]}") there=$(position "$target" "${compiler[@]}")
+    if [ "$there" -lt 0 ] || [ "$there" -gt "$here" ]; then
+      complain "$file" "$line" "$include" "compiler/$folder may include: ${compiler[*]:0:here+1}"
+    fi ;;
+  runtime)
+    here=$(position "$folder" "${runtime[@]}") there=$(position "$target" "${runtime[@]}")
+    if [ "$there" -lt 0 ] || [ "$there" -gt "$here" ]; then
+      complain "$file" "$line" "$include" "runtime/$folder may include: ${runtime[*]:0:here+1}"
+    fi ;;
+  esac
+}
+
+while IFS=: read -r file line text; do
+  include=$(sed -nE 's/^[[:space:]]*#[[:space:]]*include[[:space:]]*["<]([^">]+)[">].*/\1/p' <<<"$text")
+  [ -n "$include" ] && [[ "$include" == */* ]] && check_include "$file" "$line" "$include"
+done < <(grep -rnE '^[[:space:]]*#[[:space:]]*include' --include='*.[chly]' --include='*.def' lang compiler runtime)
+
+if [ "$failures" -gt 0 ]; then
+  echo "$failures includes against the order"
+  exit 1
+fi
+echo "includes follow the order"
