@@ -31,10 +31,10 @@ check_include() { # file line include
   local area=${file%%/*} folder=${file#*/}
   folder=${folder%%/*}
   local target=${include%%/*}
-  [ "$target" = "$include" ] && return # same folder or generated
   case "$target" in
   llvm-c)
-    [ "$area/$folder" = compiler/emit ] || complain "$file" "$line" "$include" "only compiler/emit sees llvm-c"
+    [ "$area/$folder" = compiler/emit ] ||
+      complain "$file" "$line" "$include" "only compiler/emit sees llvm-c"
     return ;;
   blo | sys | common) return ;; # runtime's public and shared headers, and the system's
   esac
@@ -46,12 +46,12 @@ check_include() { # file line include
       complain "$file" "$line" "$include" "lang/$folder may include: ${lang[*]:0:here+1}"
     fi ;;
   compiler)
-    [ "$(position "$target" "${lang[@]}")" -ge 0 ] && {
+    if [ "$(position "$target" "${lang[@]}")" -ge 0 ]; then
       if [ "$target" = parse ] && [ "$folder" != build ] && [ "$folder" != drive ]; then
         complain "$file" "$line" "$include" "only build and drive see trees"
       fi
       return
-    }
+    fi
     here=$(position "$folder" "${compiler[@]}") there=$(position "$target" "${compiler[@]}")
     if [ "$there" -lt 0 ] || [ "$there" -gt "$here" ]; then
       complain "$file" "$line" "$include" "compiler/$folder may include: ${compiler[*]:0:here+1}"
@@ -66,7 +66,7 @@ check_include() { # file line include
 
 while IFS=: read -r file line text; do
   include=$(sed -nE 's/^[[:space:]]*#[[:space:]]*include[[:space:]]*["<]([^">]+)[">].*/\1/p' <<<"$text")
-  [ -n "$include" ] && [[ "$include" == */* ]] && check_include "$file" "$line" "$include"
+  if [[ "$include" == */* ]]; then check_include "$file" "$line" "$include"; fi
 done < <(grep -rnE '^[[:space:]]*#[[:space:]]*include' --include='*.[chly]' --include='*.def' lang compiler runtime)
 
 if [ "$failures" -gt 0 ]; then
