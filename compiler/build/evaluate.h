@@ -11,6 +11,9 @@
 /// The part of the context that is dynamic: it belongs to the call, not to where a closure was made.
 typedef struct Dynamic {
   Value *key;             // i64 scalar: random key of the present stage, step and draw; NULL: no draws here
+  Value *step_key;        // the same without the draw: key = fold(step_key, draw); set by dynamic_draw
+  Value *draw;            // i64 scalar: number of the present draw
+  bool full;              // inside full(f): batches are whole tables
   uint64_t place;         // hash of the call path, folded into the key at each draw
   int depth;              // nesting of calls; limit 200
   const struct CallChain *calls; // for "called from" places
@@ -91,6 +94,11 @@ Staged *derive_grad(Evaluator *e, Staged *function, Staged *at, Span span);
 Staged *derive_jvp(Evaluator *e, Staged *function, Staged *at, Staged *direction, Span span);
 Staged *derive_vjp(Evaluator *e, Staged *function, Staged *at, Staged *cotangent, Span span);
 Staged *derive_hvp(Evaluator *e, Staged *function, Staged *at, Staged *direction, Span span);
+
+/// Random draws from here on are those of `step_key` (draw 0); of draw number `draw` of the same step
+/// (BUILTIN_DRAW does this around a call; BUILTIN_FULL sets dynamic.full). Defined in build/draws.c.
+void dynamic_step(Evaluator *e, Value *step_key);
+void dynamic_draw(Evaluator *e, Value *draw);
 
 /// An IR loop with staged carries: body(i, carries) gives the next carries; layouts must agree.
 typedef Staged *(*LoopBody)(Evaluator *e, Value *counter, Staged *carries, void *self);
