@@ -1,0 +1,97 @@
+// Reading a program's description: is it one this runtime can run, do its dims satisfy what it
+// needs, and how much workspace does an entry take.
+#include "common/dims.h"
+#include "common/place.h"
+#include "core/context.h"
+#include <stdio.h>
+#include <string.h>
+
+static bool ranks_fit(const blo_value *values, size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    if (values[i].rank < 0 || values[i].rank > BLO_MAX_RANK) return false;
+    if (!blo_dtype_bytes(values[i].dtype)) return false;
+  }
+  return true;
+}
+
+blo_status blo_check_program(blo_context *context, const blo_program *program) {
+  if (!program) return blo_fail(context, BLO_BAD_ARGUMENT, "", "no program was given");
+  if (program->abi != BLO_ABI || program->size < sizeof *program) {
+    return blo_fail(context, BLO_BAD_ARGUMENT, "",
+                    "the program was compiled for interface %d; this runtime has %d", program->abi,
+                    BLO_ABI);
+  }
+  for (size_t i = 0; i < program->entry_count; i++) {
+    const blo_entry *entry = &program->entries[i];
+    if (!ranks_fit(entry->inputs, entry->input_count) ||
+        !ranks_fit(entry->outputs, entry->output_count)) {
+      return blo_fail(context, BLO_BAD_ARGUMENT, "", "entry `%s` has a tensor of rank above %d",
+                      entry->name, BLO_MAX_RANK);
+    }
+  }
+  for (size_t i = 0; i < program->data_count; i++) {
+    const blo_data *data = &program->data[i];
+    if (data->rank < 0 || data->rank > BLO_MAX_RANK || !blo_dtype_bytes(data->dtype)) {
+      return blo_fail(context, BLO_BAD_ARGUMENT, "", "`%s` (%s) has rank above %d", data->name,
+                      data->place, BLO_MAX_RANK);
+    }
+  }
+  return BLO_OK;
+}
+
+// Appends "H = 30, W = 28" for the dims that occur in a size program.
+static void print_dims_of(char *text, size_t bytes, const blo_program *program,
+                          const blo_size *size, const int64_t *dims) {
+  size_t at = 0;
+  text[0] = '\0';
+  for (size_t i = 0; i < size->count; i++) {
+    int64_t word = size->words[i];
+    if (word != BLO_DIM_ADD && word != BLO_DIM_MUL && word != BLO_DIM_MAX) i++;
+    if (word != BLO_DIM_ATOM || i >= size->count) continue;
+    size_t atom = (size_t)size->words[i];
+    if (atom >= program->dim_count || at >= bytes) continue;
+    int written = snprintf(text + at, bytes - at, "%s%s = %lld", at ? ", " : "",
+                           program->dims[atom], (long long)dims[atom]);
+    if (written > 0) at += (size_t)written;
+  }
+}
+
+blo_status blo_check_conditions(blo_context *context, const blo_program *program,
+                                const int64_t *dims) {
+  for (size_t i = 0; i < program->condition_count; i++) {
+    const blo_condition *condition = &program->conditions[i];
+    int64_t dividend = 0;
+    bool known = blo_dims_evaluate(condition->dividend.words, condition->dividend.count, dims,
+                                   program->dim_count, &dividend);
+    bool holds = known && (condition->divisor ? dividend % condition->divisor == 0 : dividend >= 0);
+    if (holds) continue;
+    char values[256];
+    print_dims_of(values, sizeof values, program, &condition->dividend, dims);
+    return blo_fail(context, BLO_BAD_SHAPE, "E0601", "%s needs that %s, and %s", condition->place,
+                    condition->text, values[0] ? values : "that does not hold");
+  }
+  return BLO_OK;
+}
+
+blo_status blo_place_entry(blo_context *context, const blo_entry *entry, const int64_t *dims,
+                           size_t dim_count, int64_t *scratch, int64_t *offsets, size_t *total) {
+  size_t count = entry->slot_count;
+  int64_t *bytes = scratch, *first = scratch + count, *last = scratch + 2 * count;
+  for (size_t i = 0; i < count; i++) {
+    const blo_buffer *slot = &entry->slots[i];
+    if (!blo_dims_evaluate(slot->bytes.words, slot->bytes.count, dims, dim_count, &bytes[i]) ||
+        bytes[i] < 0 || bytes[i] > INT64_MAX - BLO_ALIGNMENT) {
+      return blo_fail(context, BLO_BAD_SHAPE, "E0601",
+                      "`%s` needs a tensor of a size that the dims do not give", entry->name);
+    }
+    first[i] = slot->first;
+    last[i] = slot->last;
+  }
+  int64_t placed = 0;
+  if (count && !blo_place(bytes, first, last, count, offsets, &placed)) {
+    return blo_fail(context, BLO_NO_MEMORY, "", "`%s` needs more memory than can be addressed",
+                    entry->name);
+  }
+  *total = (size_t)placed;
+  return BLO_OK;
+}
