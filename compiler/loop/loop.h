@@ -86,11 +86,14 @@ struct Expr {
   Expr *arguments[3];         // OP; LOAD and LOCAL: [0] is the flat index (i64)
 };
 
-/// A small array of the kernel (registers or stack). entries is constant.
+/// A small array of the kernel (registers or stack). entries is constant. With `lanes` NULL there is one
+/// array for the whole kernel; with the axis of a loop there is one for each of its iterations (of a vector
+/// loop: for each lane), used only inside that loop and undefined at the start of an iteration.
 typedef struct Local {
   int id;
   Dtype dtype;
   int64_t entries;
+  Axis *lanes;
 } Local;
 
 typedef enum StmtKind {
@@ -100,8 +103,9 @@ typedef enum StmtKind {
   STATEMENT_ACCUMULATE,  // reg = reg (op) value; across lanes of a vector loop combined after it
   STATEMENT_ARGMAX,      // (reg, reg_index) = larger of (reg, value), first index on ties
   STATEMENT_STORE,       // buffer[index] = value, or += with accumulate
-  STATEMENT_LOCAL_STORE, // local[index] = value, or +=
-  STATEMENT_IF,          // condition: scalar bool
+  STATEMENT_LOCAL_STORE, // local[index] = value, or += (+= from a vector loop into an array of the kernel, at an
+                         // index equal for all lanes: combined across lanes after the loop)
+  STATEMENT_IF,          // condition: bool; inside a vector loop it may differ by lane
   STATEMENT_NOTE,        // if value (bool): notes[number] += 1
 } StmtKind;
 
