@@ -1,9 +1,10 @@
 // Dims: interning, the normal form and arithmetic.
 //
 // Enters: atoms and integers. Leaves: interned polynomials whose equality is equality of addresses.
-// The one idea: a product k * exact(P, k) is rewritten by its relation k * exact(P, k) = P, and sums of
-// fractions of the same P are brought over one denominator, so that promised divisions cancel. Whatever
-// would overflow becomes the one invalid dim, which has no value and absorbs everything.
+// The one idea: a product k * exact(P, k) is rewritten by its relation k * exact(P, k) = P, and
+// sums of fractions of the same P are brought over one denominator, so that promised divisions
+// cancel. Whatever would overflow becomes the one invalid dim, which has no value and absorbs
+// everything.
 #include "ir/dim_internal.h"
 
 #include <string.h>
@@ -55,7 +56,8 @@ int dim_compare(const Dim *a, const Dim *b) {
   return a->count < b->count ? -1 : a->count > b->count;
 }
 
-// --- interning ------------------------------------------------------------------------------------
+// --- interning
+// ------------------------------------------------------------------------------------
 
 static bool terms_equal(const Term *a, const Term *b) {
   return a->coefficient == b->coefficient && a->degree == b->degree &&
@@ -174,7 +176,8 @@ DimTable *dim_table_create(Arena *arena, Interner *names) {
   return table;
 }
 
-// --- normal form ----------------------------------------------------------------------------------
+// --- normal form
+// ----------------------------------------------------------------------------------
 
 static void terms_sort(Term *terms, size_t count, Term *scratch) {
   if (count < 2) return;
@@ -248,8 +251,8 @@ static bool terms_add_product(DimTable *table, TermList *terms, const Dim *p, in
       int a = 0, b = 0;
       for (int k = 0; k < degree; k++) {
         if (a == skip) a++;
-        bool left = a < t->degree &&
-                    (b == s->degree || atom_compare(t->atoms[a], s->atoms[b]) <= 0);
+        bool left =
+            a < t->degree && (b == s->degree || atom_compare(t->atoms[a], s->atoms[b]) <= 0);
         atoms[k] = left ? t->atoms[a++] : s->atoms[b++];
       }
       product.atoms = atoms;
@@ -260,7 +263,8 @@ static bool terms_add_product(DimTable *table, TermList *terms, const Dim *p, in
 }
 
 // Brings the fractions of term `index` and of all terms with the same dividend and rest over one
-// denominator and takes out the whole part. Sets *changed when that gave other terms; false: overflow.
+// denominator and takes out the whole part. Sets *changed when that gave other terms; false:
+// overflow.
 static bool terms_reduce_exact(DimTable *table, TermList *terms, size_t index, bool *changed) {
   Term t = terms->data[index];
   int skip = term_exact(&t);
@@ -310,7 +314,8 @@ const Dim *dim_from_terms(DimTable *table, TermList *terms) {
   return table->invalid;
 }
 
-// --- constructors ---------------------------------------------------------------------------------
+// --- constructors
+// ---------------------------------------------------------------------------------
 
 const Dim *dim_const(DimTable *table, int64_t value) {
   Term term = {value, 0, NULL};
@@ -342,7 +347,9 @@ bool dim_is_const(const Dim *d, int64_t *value) {
   return true;
 }
 
-bool dim_is_invalid(const Dim *d) { return d->invalid; }
+bool dim_is_invalid(const Dim *d) {
+  return d->invalid;
+}
 
 int64_t dim_constant_term(const Dim *d) {
   if (!d->count || d->terms[d->count - 1].degree) return 0;
@@ -505,7 +512,8 @@ const Dim *dim_max(DimTable *table, const Dim *a, const Dim *b) {
   return dim_from_atom(table, atom_intern(table, ATOM_MAX, a, b, 0));
 }
 
-// --- conditions -----------------------------------------------------------------------------------
+// --- conditions
+// -----------------------------------------------------------------------------------
 
 void dim_add_condition(DimTable *table, const Dim *dividend, int64_t divisor, Span span) {
   for (size_t i = 0; i < table->conditions.count; i++)
@@ -520,5 +528,9 @@ void dim_require_nonnegative(DimTable *table, const Dim *a, Span span) {
   if (!atoms_nonnegative(a)) dim_add_condition(table, a, 0, span);
 }
 
-size_t dim_condition_count(const DimTable *table) { return table->conditions.count; }
-const DimCondition *dim_conditions(const DimTable *table) { return table->conditions.data; }
+size_t dim_condition_count(const DimTable *table) {
+  return table->conditions.count;
+}
+const DimCondition *dim_conditions(const DimTable *table) {
+  return table->conditions.data;
+}

@@ -1,8 +1,8 @@
 // What the files of the dim polynomials share: the representation and its orders.
 //
 // A Dim is a sorted list of terms, a term a coefficient times a sorted list of atoms (repeated for
-// powers). Atoms and Dims are interned, so both compare by address; the orders are structural, so the
-// normal form does not depend on what was created first.
+// powers). Atoms and Dims are interned, so both compare by address; the orders are structural, so
+// the normal form does not depend on what was created first.
 #ifndef BLO_IR_DIM_INTERNAL_H
 #define BLO_IR_DIM_INTERNAL_H
 

@@ -6,7 +6,8 @@
 
 #include <string.h>
 
-// --- exact division -------------------------------------------------------------------------------
+// --- exact division
+// -------------------------------------------------------------------------------
 
 // The quotient of two monomials, or false when b's atoms are not all in a.
 static bool monomial_divide(DimTable *table, const Term *a, const Term *b, Term *quotient) {
@@ -95,7 +96,8 @@ const Dim *dim_divide(DimTable *table, const Dim *a, const Dim *b, Span span) {
   return NULL;
 }
 
-// --- proofs ---------------------------------------------------------------------------------------
+// --- proofs
+// ---------------------------------------------------------------------------------------
 
 bool dim_difference(DimTable *table, const Dim *a, const Dim *b, int64_t *difference) {
   return dim_is_const(dim_sub(table, a, b), difference);
@@ -134,7 +136,8 @@ bool dim_provably_nonnegative(DimTable *table, const Dim *a) {
   return true;
 }
 
-// --- substitution ---------------------------------------------------------------------------------
+// --- substitution
+// ---------------------------------------------------------------------------------
 
 typedef const Dim *(*DimMap)(void *self, Name name);
 
@@ -144,8 +147,7 @@ static const Dim *substitute_atom(DimTable *table, const Atom *atom, DimMap map,
     return value ? value : atom->as_dim;
   }
   const Dim *a = dim_substitute(table, atom->a, map, self);
-  if (atom->kind == ATOM_MAX)
-    return dim_max(table, a, dim_substitute(table, atom->b, map, self));
+  if (atom->kind == ATOM_MAX) return dim_max(table, a, dim_substitute(table, atom->b, map, self));
   if (a == atom->a) return atom->as_dim;
   if (a->invalid) return a;
   if (atom->kind == ATOM_FLOORDIV) return dim_floordiv(table, a, atom->divisor);
@@ -181,8 +183,7 @@ bool dim_match(DimTable *table, const Dim *formal, const Dim *actual, DimBinding
                size_t count) {
   if (formal->invalid || actual->invalid) return false;
   const Term *t = formal->terms;
-  if (formal->count == 1 && t->degree == 1 && t->coefficient == 1 &&
-      t->atoms[0]->kind == ATOM_NAME)
+  if (formal->count == 1 && t->degree == 1 && t->coefficient == 1 && t->atoms[0]->kind == ATOM_NAME)
     for (size_t i = 0; i < count; i++)
       if (bindings[i].name == t->atoms[0]->name && !bindings[i].value) {
         bindings[i].value = actual;
@@ -192,7 +193,8 @@ bool dim_match(DimTable *table, const Dim *formal, const Dim *actual, DimBinding
   return dim_substitute(table, formal, bound_value, &self) == actual;
 }
 
-// --- evaluation -----------------------------------------------------------------------------------
+// --- evaluation
+// -----------------------------------------------------------------------------------
 
 typedef bool (*DimValue)(void *self, Name name, int64_t *result);
 
@@ -239,7 +241,8 @@ void dim_names(Arena *arena, const Dim *d, NameList *names) {
     }
 }
 
-// --- the program for the runtime ------------------------------------------------------------------
+// --- the program for the runtime
+// ------------------------------------------------------------------
 
 typedef struct DimCode {
   Arena *arena;
@@ -248,7 +251,9 @@ typedef struct DimCode {
   VEC(int64_t) words;
 } DimCode;
 
-static void emit(DimCode *code, int64_t word) { VEC_PUSH(code->arena, &code->words, word); }
+static void emit(DimCode *code, int64_t word) {
+  VEC_PUSH(code->arena, &code->words, word);
+}
 
 static void emit_two(DimCode *code, int64_t operation, int64_t operand) {
   emit(code, operation);

@@ -1,7 +1,7 @@
 // Dims as text: the printer and the reader of "2*d*n + H/7 - 1".
 //
-// Enters: a polynomial, or text. Leaves: text that reads back as the same dim. `P/k` is exact division
-// and binds to the factor before it.
+// Enters: a polynomial, or text. Leaves: text that reads back as the same dim. `P/k` is exact
+// division and binds to the factor before it.
 #include "ir/dim_internal.h"
 
 #include <string.h>
@@ -56,7 +56,8 @@ const char *dim_text(DimTable *table, const Dim *d) {
   return text_string(&out);
 }
 
-// --- reader ---------------------------------------------------------------------------------------
+// --- reader
+// ---------------------------------------------------------------------------------------
 
 typedef struct DimReader {
   DimTable *table;
@@ -69,7 +70,9 @@ static const Dim *read_sum(DimReader *r);
 static bool is_name_start(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
 }
-static bool is_digit(char c) { return c >= '0' && c <= '9'; }
+static bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
 
 static void skip_blanks(DimReader *r) {
   while (*r->at == ' ' || *r->at == '\t') r->at++;

@@ -1,12 +1,13 @@
 // Modules, types, blocks and ops as data structures.
 //
-// Enters: parts. Leaves: interned types, linked lists of ops, answers about nesting and use. What an
-// op means is not known here.
+// Enters: parts. Leaves: interned types, linked lists of ops, answers about nesting and use. What
+// an op means is not known here.
 #include "ir/ir_internal.h"
 
 #include <string.h>
 
-// --- types ----------------------------------------------------------------------------------------
+// --- types
+// ----------------------------------------------------------------------------------------
 
 typedef struct TypeTable {
   const Type **slots;
@@ -64,7 +65,9 @@ const Type *type_get(Module *module, Dtype dtype, int rank, const Dim *const *sh
   return type;
 }
 
-const Type *type_scalar(Module *module, Dtype dtype) { return type_get(module, dtype, 0, NULL); }
+const Type *type_scalar(Module *module, Dtype dtype) {
+  return type_get(module, dtype, 0, NULL);
+}
 
 const Type *type_with_dtype(Module *module, const Type *type, Dtype dtype) {
   return type->dtype == dtype ? type : type_get(module, dtype, type->rank, type->shape);
@@ -78,8 +81,7 @@ const Type *type_with_leading(Module *module, const Type *type, const Dim *exten
 
 const Dim *type_entries(Module *module, const Type *type) {
   const Dim *entries = dim_const(module->dims, 1);
-  for (int i = 0; i < type->rank; i++)
-    entries = dim_mul(module->dims, entries, type->shape[i]);
+  for (int i = 0; i < type->rank; i++) entries = dim_mul(module->dims, entries, type->shape[i]);
   return entries;
 }
 
@@ -94,7 +96,20 @@ const char *type_text(Module *module, const Type *type) {
   return text_string(&out);
 }
 
-// --- functions and blocks -------------------------------------------------------------------------
+int module_note(Module *module, int code, const char *text, Span span) {
+  for (size_t i = 0; i < module->notes.count; i++) {
+    const ModuleNote *note = &module->notes.data[i];
+    if (note->code == code && note->span.source == span.source && note->span.start == span.start &&
+        note->span.end == span.end && !strcmp(note->text, text))
+      return (int)i;
+  }
+  ModuleNote note = {code, arena_string(module->arena, text, strlen(text)), span};
+  VEC_PUSH(module->arena, &module->notes, note);
+  return (int)module->notes.count - 1;
+}
+
+// --- functions and blocks
+// -------------------------------------------------------------------------
 
 Func *func_create(Module *module, Name name) {
   Func *func = ARENA_NEW(module->arena, Func);
@@ -136,7 +151,18 @@ bool block_encloses(const Block *outer, const Block *inner) {
   return inner != NULL;
 }
 
-// --- ops ------------------------------------------------------------------------------------------
+size_t type_constant_entries(const Type *type) {
+  size_t entries = 1;
+  for (int i = 0; i < type->rank; i++) {
+    int64_t extent = 0;
+    dim_is_const(type->shape[i], &extent);
+    entries *= (size_t)extent;
+  }
+  return entries;
+}
+
+// --- ops
+// ------------------------------------------------------------------------------------------
 
 static void copy_attr(Arena *arena, Opcode code, Attr *attr) {
   if (code == OP_VIEW || code == OP_UNVIEW) {
@@ -146,19 +172,12 @@ static void copy_attr(Arena *arena, Opcode code, Attr *attr) {
     if (map->in_rank)
       map->offset = arena_copy(arena, map->offset, (size_t)map->in_rank * sizeof *map->offset);
   } else if (code == OP_CONST && (attr->constant.reals || attr->constant.integers)) {
-    size_t entries = 1; // a dense constant's extents are constants, checked by inference
-    for (int i = 0; i < attr->type->rank; i++) {
-      int64_t extent = 0;
-      dim_is_const(attr->type->shape[i], &extent);
-      entries *= (size_t)extent;
-    }
+    size_t entries = type_constant_entries(attr->type);
     if (attr->constant.reals)
       attr->constant.reals = arena_copy(arena, attr->constant.reals, entries * sizeof(double));
     if (attr->constant.integers)
       attr->constant.integers =
           arena_copy(arena, attr->constant.integers, entries * sizeof(int64_t));
-  } else if (code == OP_NOTE && attr->note.text) {
-    attr->note.text = arena_string(arena, attr->note.text, strlen(attr->note.text));
   }
 }
 
@@ -175,8 +194,7 @@ Op *op_append(Block *block, Opcode code, Value *const *operands, int operand_cou
   op->span = span;
   op->order = module->next_order += 1 << 16;
   if (operand_count)
-    op->operands =
-        arena_copy(module->arena, operands, (size_t)operand_count * sizeof *operands);
+    op->operands = arena_copy(module->arena, operands, (size_t)operand_count * sizeof *operands);
   if (region_count)
     op->regions = arena_copy(module->arena, regions, (size_t)region_count * sizeof *regions);
   for (int i = 0; i < region_count; i++) {
@@ -192,8 +210,8 @@ Op *op_append(Block *block, Opcode code, Value *const *operands, int operand_cou
     op->results = ARENA_ARRAY(module->arena, Value *, (size_t)result_count);
     Value *values = ARENA_ARRAY(module->arena, Value, (size_t)result_count);
     for (int i = 0; i < result_count; i++) {
-      values[i] = (Value){
-          .type = types[i], .op = op, .block = block, .index = i, .id = module->next_id++};
+      values[i] =
+          (Value){.type = types[i], .op = op, .block = block, .index = i, .id = module->next_id++};
       op->results[i] = &values[i];
     }
   }
@@ -256,7 +274,8 @@ bool op_has_note(const Op *op) {
   return false;
 }
 
-// --- walks ----------------------------------------------------------------------------------------
+// --- walks
+// ----------------------------------------------------------------------------------------
 
 static bool inside_regions(const Op *op, const Block *block) {
   for (; block; block = block->parent)
@@ -288,7 +307,8 @@ static void capture_block(Captures *c, const Block *block) {
 void op_captures(Arena *arena, const Op *op, ValueList *captures) {
   if (!op->region_count) return;
   Captures c = {arena, op, map_create(arena), captures};
-  for (size_t i = 0; i < captures->count; i++) map_put(c.seen, captures->data[i], captures->data[i]);
+  for (size_t i = 0; i < captures->count; i++)
+    map_put(c.seen, captures->data[i], captures->data[i]);
   for (int i = 0; i < op->region_count; i++) capture_block(&c, op->regions[i]);
 }
 

@@ -122,7 +122,9 @@ typedef struct Attr {
 // CUSTOM operands: any; region 0 value: params operands, yields results. Optional region 1 tangent:
 //        params operands.., results.., operand tangents..; yields result tangents. Optional region 2
 //        transposed: params operands.., results.., result cotangents..; yields operand cotangents
-//        (float operands only, in order). Regions 1, 2 absent: differentiated through region 0.
+//        (float operands only, in order). Tangents too stand for float operands and results only.
+//        Regions 1, 2 absent (or without params and yields, where only region 2 is given):
+//        differentiated through region 0.
 
 struct Value {
   const Type *type;

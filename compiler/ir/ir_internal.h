@@ -6,6 +6,8 @@
 #include "ir/builder.h"
 #include "ir/ir.h"
 
+/// Entries of a type with constant extents (inference checks that of dense constants).
+size_t type_constant_entries(const Type *type);
 /// Most results an op with these parts can have: the room ir_infer needs.
 int op_result_limit(Opcode code, const Attr *attr, Block *const *regions, int region_count);
 /// Appends an op as given: no inference, no folding, no sharing. Copies operands and attributes.
@@ -21,8 +23,8 @@ uint64_t op_hash(const Op *op);
 uint64_t attr_hash(uint64_t seed, Opcode code, const Attr *attr);
 bool attr_equal(Opcode code, const Attr *a, const Attr *b);
 
-/// Copies `op` into the builder's block with `operands` in place of its own; regions are cloned with
-/// `values` (old value -> new value) in place of what they capture. Fills `results`.
+/// Copies `op` into the builder's block with `operands` in place of its own; regions are cloned
+/// with `values` (old value -> new value) in place of what they capture. Fills `results`.
 void op_copy(Builder *b, const Op *op, Map *values, Value **results);
 
 /// Folding of one-result ops; NULL when there is nothing to fold.

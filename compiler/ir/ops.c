@@ -34,8 +34,12 @@ static const struct {
     [DT_I32] = {"i32", 4}, [DT_I64] = {"i64", 8},   [DT_U8] = {"u8", 1},   [DT_BOOL] = {"bool", 1},
 };
 
-const char *dtype_text(Dtype dtype) { return dtypes[dtype].text; }
-size_t dtype_bytes(Dtype dtype) { return dtypes[dtype].bytes; }
+const char *dtype_text(Dtype dtype) {
+  return dtypes[dtype].text;
+}
+size_t dtype_bytes(Dtype dtype) {
+  return dtypes[dtype].bytes;
+}
 
 void bug(const char *file, int line, const char *format, ...) {
   va_list arguments;
