@@ -40,6 +40,15 @@ struct Evaluator {
   /// Layout of `lower`, `upper`, `constraints` inside methods, as a value of zeros; set by build/program.c.
   Staged *bundle_like[4]; // by BundleKind; NULL outside methods
   Map *layouts;           // interning
+  /// Builtins that belong to the program level (SAMPLE, SHUFFLE, SEQUENCE, CLASSES, ROOT); set by
+  /// build/program.c. NULL: they are reported as not allowed here.
+  Staged *(*program_builtin)(const Call *call, Builtin builtin, void *self);
+  void *program_builtin_self;
+  Map *signatures;        // function item -> what its declaration says
+  Map *failed_items;      // items whose definition was found wrong: uses are POISON
+  struct Variable *variables; // open variables of comprehensions, innermost first
+  bool checking;          // evaluating definitions: nothing is promised about dims
+  uint32_t first_id;      // module->next_id when the stage began: the budget counts from here
   int op_budget;          // ops a stage may have: 20,000
   bool failed;            // budget or depth exceeded: reported once
 };

@@ -78,6 +78,8 @@ typedef struct Function {
   const char *name;             // for messages
   const NamedArgument *bound;   // arguments already given by name (partial application)
   int bound_count;
+  Dtype real;                   // lambdas: what `real` and `vec` mean where they were made
+  Staged *vec;
 } Function;
 
 typedef enum ObjectKind {
