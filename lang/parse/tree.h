@@ -9,6 +9,7 @@
 
 #include "base/intern.h"
 #include "base/map.h"
+#include "base/text_buffer.h"
 #include "base/vec.h"
 #include "text/source.h"
 #include <stdbool.h>
@@ -73,7 +74,9 @@ struct Node {
   NodeKind kind;
   Span span;
   Name doc; // text of the `///` comment in front of a declaration, or NULL
+  uint32_t height; // of the tree below; the parser bounds it, so passes may recurse
   union {
+    struct { IdentList names; } error; // NODE_ERROR: names in the skipped text, never reported unknown
     struct { Name name; Binding *binding; /* by check */ } name;      // EXPR_NAME
     struct { int64_t value; } integer;
     struct { double value; const char *text; } real;
@@ -142,7 +145,10 @@ struct Node {
       bool upper; Ident name; Ident family; Node *family_of; NodeList clauses; Binding *binding;
     } level;
     struct { Ident name; NodeList settings; } solve;                  // settings: SETTING, REPORT, ENSURE
-    struct { Ident name; NodeList items; Binding *binding; } stage;   // clauses and solves
+    struct {
+      Ident name; Ident family; Node *family_of; // stage block for l < L; family.name NULL: none
+      NodeList items; Binding *binding;          // clauses, solves and data
+    } stage;
     struct { const char *name; NodeList items; } test;                // SETTING, LET, EXPECT, EXPECT_CODE
     struct {
       bool exported; Ident name; NodeList params, traits, states, steps; Binding *binding;
@@ -166,8 +172,7 @@ struct Node {
 };
 
 /// Prints a tree as indented text (`bloc emit --stage=tree`).
-struct TextBuffer;
-void tree_print(struct TextBuffer *out, const Node *node);
+void tree_print(TextBuffer *out, const Node *node);
 /// Visits the direct children of a node in source order.
 void node_children(const Node *node, void (*visit)(void *self, Node *child), void *self);
 /// A short phrase for messages: "a call", "the name `w`", "a comprehension".

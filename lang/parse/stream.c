@@ -1,0 +1,235 @@
+// Handing tokens to the parser, and going on after a mistake.
+//
+// Expects balanced tokens. After a mistake the stream, not bison, decides where parsing goes on: it
+// skips tokens and answers RSEMI (behind a `;`, behind a skipped `{ }` group, or in front of a word
+// that starts a statement on its own line) or REND (the `}` of the block is next). Every
+// resynchronisation goes further than the one before, so parsing ends.
+#include "parse/stream.h"
+
+#include "parse/build_tree.h"
+
+#include "blo.tab.h"
+
+bool expected_has(const Expected *expected, int kind) {
+  for (int i = 0; i < expected->count; i++)
+    if (expected->kinds[i] == kind) return true;
+  return false;
+}
+
+static const Token *token_before(const Parser *parser, size_t index) {
+  while (index-- > 0)
+    if (!parser->tokens.data[index].taken_out && !parser->tokens.data[index].put_in)
+      return &parser->tokens.data[index];
+  return NULL;
+}
+
+// The first `}` that balancing put in behind `index`, or 0.
+static size_t find_put_in(const Parser *parser, size_t index) {
+  for (size_t i = index; i < parser->tokens.count; i++)
+    if (parser->tokens.data[i].put_in) return i;
+  return 0;
+}
+
+static size_t find_taken_out(const Parser *parser, size_t index) {
+  for (size_t i = index; i < parser->tokens.count; i++)
+    if (parser->tokens.data[i].taken_out) return i;
+  return 0;
+}
+
+// A value block wants its `}`, and the balance says that one is missing further on: it goes here.
+static bool move_brace_here(Parser *parser, const Expected *expected) {
+  const Token *found = &parser->tokens.data[parser->last];
+  size_t late = find_put_in(parser, parser->last);
+  bool value_block = expected_has(expected, T_RIGHT_BRACE) && expected_has(expected, T_PLUS);
+  if (!late || !value_block || found->enclosing == NO_MATCH || found->put_in) return false;
+  const Token *open = &parser->tokens.data[found->enclosing];
+  if (open->kind != T_LEFT_BRACE) return false;
+  const Token *previous = token_before(parser, parser->last);
+  Diagnostic *d =
+      report(parser->compilation->diagnostics, E0104, open->span, "this `{` is never closed");
+  Span behind = {parser->source, previous->span.end, previous->span.end + 1};
+  diagnostic_label(d, behind, "a `}` is missing here at the latest");
+  parser->tokens.data[late].put_in = false;
+  parser->tokens.data[late].kind = T_RIGHT_BRACE;
+  // The token moves from `late` to the front of the offending one.
+  Token brace = parser->tokens.data[late];
+  brace.span = (Span){parser->source, found->span.start, found->span.start};
+  for (size_t i = late; i > parser->last; i--) parser->tokens.data[i] = parser->tokens.data[i - 1];
+  parser->tokens.data[parser->last] = brace;
+  tokens_match(parser);
+  return true;
+}
+
+// The offending `}` is one too many, and the balance took out one further on: this is the one.
+static bool take_brace_out(Parser *parser) {
+  Token *found = &parser->tokens.data[parser->last];
+  size_t late = find_taken_out(parser, parser->last);
+  if (!late || found->kind != T_RIGHT_BRACE || found->put_in) return false;
+  report(parser->compilation->diagnostics, E0104, found->span, "this `}` closes nothing");
+  parser->tokens.data[late].taken_out = false;
+  for (size_t i = parser->last; i + 1 < parser->tokens.count; i++)
+    parser->tokens.data[i] = parser->tokens.data[i + 1];
+  parser->tokens.count--;
+  tokens_match(parser);
+  return true;
+}
+
+// Is the block that opens at `open` one with a value, by what stands in front of it?
+static bool is_value_block(const Parser *parser, int open) {
+  int depth = parser->tokens.data[open].depth;
+  for (int i = open - 1; i >= 0; i--) {
+    const Token *token = &parser->tokens.data[i];
+    if (token->depth > depth) continue;
+    if (token->kind == T_ASSIGN || token->kind == T_FN || token->kind == T_MINIMIZE ||
+        token->kind == T_MAXIMIZE || token->kind == T_HYPERGRADIENT)
+      return true;
+    if (token->kind == T_SEMICOLON || token->kind == T_LEFT_BRACE || token->kind == T_RIGHT_BRACE)
+      return false;
+  }
+  return false;
+}
+
+static void report_missing_semicolon(Parser *parser, const Token *previous) {
+  Span behind = {parser->source, previous->span.end, previous->span.end + 1};
+  Diagnostic *d = report(parser->compilation->diagnostics, E0101, behind,
+                         "a `;` is missing behind %s", token_phrase(parser, previous));
+  const char *text = source_get(parser->compilation->sources, parser->source)->text;
+  uint32_t at = previous->span.end;
+  while (text[at] == ' ') at++;
+  bool comment = text[at] == '/' && text[at + 1] == '/';
+  if (comment && (previous->name || previous->kind == T_INT || previous->kind == T_RIGHT_PAREN))
+    diagnostic_note(d, "`//` starts a comment; the integer quotient is `div(a, b)`");
+}
+
+void stream_mistake(Parser *parser, const Expected *expected) {
+  parser->failed = true;
+  parser->semicolon_missed = parser->close_here = false;
+  if (parser->mistakes++ >= ERROR_LIMIT || parser->too_deep) return;
+  if (take_brace_out(parser)) return;
+  if (move_brace_here(parser, expected)) {
+    parser->close_here = true;
+    return;
+  }
+  const Token *found = &parser->tokens.data[parser->last];
+  const Token *previous = token_before(parser, parser->last);
+  bool ends = found->line_start || found->put_in || found->kind == T_RIGHT_BRACE;
+  if (previous && ends && expected_has(expected, T_SEMICOLON) && !found->after_stray) {
+    parser->semicolon_missed = true;
+    report_missing_semicolon(parser, previous);
+    return;
+  }
+  if (!found->after_stray) syntax_message(parser, found, expected);
+}
+
+// Behind a skipped group: does the statement go on?
+static bool continues(int kind) {
+  switch (kind) {
+  case T_OR:
+  case T_AND:
+  case T_LT:
+  case T_GT:
+  case T_LE:
+  case T_GE:
+  case T_EQ:
+  case T_NE:
+  case T_APPROX:
+  case T_PLUS:
+  case T_MINUS:
+  case T_STAR:
+  case T_SLASH:
+  case T_AT:
+  case T_POWER:
+  case T_COMMA:
+  case T_DOT:
+  case T_COLON:
+  case T_ASSIGN:
+  case T_LEFT_PAREN:
+  case T_LEFT_BRACKET:
+  case T_RIGHT_PAREN:
+  case T_RIGHT_BRACKET:
+  case T_THEN:
+  case T_ELSE:
+  case T_FOR:
+  case T_WHILE:
+  case T_WITHIN:
+  case T_SEMICOLON:
+  case T_YIELD:
+    return true;
+  default:
+    return false;
+  }
+}
+
+// Where parsing goes on when a mistake at file level is skipped: the next item.
+static size_t next_item(const Parser *parser, size_t at, bool moved) {
+  const TokenList *tokens = &parser->tokens;
+  bool fresh = false; // behind a `;` or `}`
+  for (;; moved = true) {
+    at = token_skip(parser, at);
+    const Token *token = &tokens->data[at];
+    if (token->kind == T_YYEOF) return at;
+    bool placed =
+        token->line_start ? token_in_column_one(parser, token) : fresh && token->kind != T_REPORT;
+    if (moved && placed && token_starts_item(parser, at)) return at;
+    bool group = token->kind == T_LEFT_BRACE && token->match != NO_MATCH;
+    fresh = group || token->kind == T_SEMICOLON || token->kind == T_RIGHT_BRACE;
+    at = group ? (size_t)token->match + 1 : at + 1;
+  }
+}
+
+// Where parsing goes on inside a block; `*ended` when its `}` is next.
+static size_t next_statement(const Parser *parser, size_t at, bool moved) {
+  const TokenList *tokens = &parser->tokens;
+  for (;; moved = true) {
+    at = token_skip(parser, at);
+    const Token *token = &tokens->data[at];
+    if (token->kind == T_YYEOF || token->kind == T_RIGHT_BRACE) return at;
+    const Token *around = token->enclosing == NO_MATCH ? NULL : &tokens->data[token->enclosing];
+    bool in_parentheses = around && around->kind != T_LEFT_BRACE;
+    if (in_parentheses && around->match != NO_MATCH) {
+      at = (size_t)around->match + 1;
+      continue;
+    }
+    if (moved && token_starts_statement(parser, at)) return at;
+    if (token->kind == T_SEMICOLON) return token_skip(parser, at + 1);
+    bool group = token->match != NO_MATCH && token->match > (int)at;
+    at = group ? (size_t)token->match + 1 : at + 1;
+    at = token_skip(parser, at);
+    if (group && token->kind == T_LEFT_BRACE && !continues(tokens->data[at].kind)) return at;
+  }
+}
+
+// Chooses where to go on and how to say so.
+static int resynchronise(Parser *parser, Span *place) {
+  parser->failed = false;
+  size_t from = parser->last, at = from;
+  const Token *found = &parser->tokens.data[from];
+  *place = (Span){parser->source, found->span.start, found->span.start};
+  if (parser->mistakes >= ERROR_LIMIT || parser->too_deep) return T_YYEOF;
+  bool stuck = parser->resumed == from + 1;
+  bool at_file_level = !parser->close_here && found->depth == 0;
+  if (parser->close_here)
+    at = from;
+  else if (at_file_level)
+    at = next_item(parser, from, !stuck);
+  else if (!parser->semicolon_missed || stuck || !is_value_block(parser, found->enclosing))
+    at = next_statement(parser, from, !stuck);
+  parser->next = at;
+  parser->resumed = at + 1;
+  if (at > from) place->end = parser->tokens.data[at - 1].span.end;
+  int kind = parser->tokens.data[at].kind;
+  return !at_file_level && (kind == T_RIGHT_BRACE || kind == T_YYEOF) ? T_REND : T_RSEMI;
+}
+
+int blo_yylex(BLO_YYSTYPE *value, BLO_YYLTYPE *place, Parser *parser);
+
+int blo_yylex(BLO_YYSTYPE *value, BLO_YYLTYPE *place, Parser *parser) {
+  if (parser->failed) return resynchronise(parser, place);
+  size_t index = token_skip(parser, parser->next);
+  const Token *token = &parser->tokens.data[index];
+  parser->last = index;
+  parser->next = token->kind == T_YYEOF ? index : index + 1;
+  value->token = token;
+  *place = token->span;
+  return token->kind;
+}
