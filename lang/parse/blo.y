@@ -318,7 +318,11 @@ setting_item:
   | error REND { $$ = error_make(parser, @$); yyerrok; }
 ;
 setting: key ASSIGN expr SEMICOLON
-      { $$ = NEW(NODE_SETTING, @$, setting, .key = $key, .value = $expr); } ;
+      { $$ = NEW(NODE_SETTING, @$, setting, .key = $key, .value = $expr); }
+  | key ASSIGN element_type SEMICOLON
+      { $$ = NEW(NODE_SETTING, @$, setting, .key = $key,
+                 .value = NEW(TYPE_ELEMENT, @3, element_type, .element = $3)); }
+;
 key:
     name { $$ = (IdentList){0}; PUSH($$, $name); }
   | key DOT name { $$ = $1; PUSH($$, $name); }

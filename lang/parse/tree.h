@@ -94,7 +94,7 @@ struct Node {
     struct { NodeList binders; /* PART_BINDER */ Node *body; } comprehension; // EXPR_FOR
     struct {                                                          // EXPR_LOOP
       Node *pattern, *initial;
-      Ident counter;
+      Ident counter; Binding *counter_binding; /* by check */
       Node *bound, *condition /* or NULL */, *body /* EXPR_BLOCK */;
     } loop;
     struct { NodeList lets; Node *value; Node *yield; /* or NULL */ } block; // EXPR_BLOCK
@@ -122,7 +122,7 @@ struct Node {
     struct { Ident name; Node *value; Binding *binding; } subject;    // name.name NULL: unnamed
     struct { Ident name; Node *value; } prox;
     struct { Ident name; Node *value; Binding *target; } update;
-    struct { IdentList key; Node *value; } setting;
+    struct { IdentList key; Node *value; /* TYPE_ELEMENT in `precision = f32` */ } setting;
     struct { Node *value, *within; bool absolute; } expect;           // within NULL: none
     struct { bool warning; Ident code; } expect_code;
 
@@ -130,7 +130,10 @@ struct Node {
     struct { NodeList dims; } dims;                                   // PART_DIM
     struct { Ident name; Node *value; Binding *binding; } dim;        // PART_DIM
     struct { Ident name; Node *type, *value; Binding *binding; } constant;
-    struct { Ident name; IdentList dims; NodeList fields; Binding *binding; } structure;
+    struct {
+      Ident name; IdentList dims; NodeList fields; Binding *binding;
+      Binding **dim_bindings; /* by check, one per dim */
+    } structure;
     struct {                                                          // DATA: table when name is there
       Ident name; Node *extent; Ident row; /* data t[r < n]: the row variable, or NULL */
       NodeList lets, fields; Binding *binding, *row_binding;
@@ -143,11 +146,13 @@ struct Node {
     struct { Ident name; Node *type, *initial; Binding *binding; } param; // PART_PARAM
     struct {
       bool upper; Ident name; Ident family; Node *family_of; NodeList clauses; Binding *binding;
+      Binding *family_binding; /* by check */
     } level;
     struct { Ident name; NodeList settings; } solve;                  // settings: SETTING, REPORT, ENSURE
     struct {
       Ident name; Ident family; Node *family_of; // stage block for l < L; family.name NULL: none
       NodeList items; Binding *binding;          // clauses, solves and data
+      Binding *family_binding;                   // by check
     } stage;
     struct { const char *name; NodeList items; } test;                // SETTING, LET, EXPECT, EXPECT_CODE
     struct {
@@ -167,7 +172,11 @@ struct Node {
     struct { Ident first, second; } trait;                            // second.name NULL: one word
     struct { Ident name; Node *extent; /* or NULL */ Binding *binding; } binder;
     struct { Ident name; /* NULL: positional */ Node *value; } argument;
-    struct { NodeList items; const char *path; bool library; Map *scope; /* by check: top-level names */ } file;
+    struct {
+      NodeList items; const char *path; bool library;
+      Map *scope;   // by check: Name -> BindingGroup of what the file declares and imports
+      Map *prelude; // by check: Name -> BindingGroup of what it sees without import
+    } file;
   } as;
 };
 
