@@ -6,9 +6,15 @@
 #include "base/text_buffer.h"
 #include "text/compilation.h"
 
-/// Prints a module or a function; docs/internals/ir.md has the grammar. `spans`: append !line marks.
+/// Prints a module or a function; docs/internals/ir.md has the grammar.
 void ir_print(TextBuffer *out, const Module *module);
+/// As ir_print, with the source line of each op as `!14` at its end; ir_read passes over these marks.
+void ir_print_lines(TextBuffer *out, const Module *module, const Sources *sources);
 void ir_print_func(TextBuffer *out, const Func *func);
+/// One op on one line, without its regions, for messages.
+const char *op_describe(Arena *arena, const Func *func, const Op *op);
+/// The distinct dim names of a function, in order of first use.
+void func_dim_names(Arena *arena, const Func *func, NameList *names);
 /// Reads what ir_print writes. Mistakes are diagnostics (E01xx, E03xx) at the text's source; NULL then.
 Module *ir_read(Compilation *compilation, uint32_t source);
 
