@@ -1,0 +1,262 @@
+// Contractions as loops.
+//
+// The axes of the space are those of the result (batch, left free, right free) and then the
+// contracted ones. Three forms, chosen by strides alone so that the order of a sum never depends on
+// extents:
+//   lanes contracted   X w: for (rows by four) for (lanes k) four sums
+//   columns            X W: for (rows by four) for (lanes j) for (k) four sums of lanes
+//   streamed           X'r: for (k by four) for (free axes, lanes) target += four products
+// The streamed form reads an operand that is walked across its rows once, front to back.
+#include "loop/lower_internal.h"
+
+typedef struct Dot {
+  Nest *nest;
+  const Item *item;
+  Space space;
+  int result_rank, left_free, right_free; // first axes; batch axes are before left_free
+  int vector, block;
+  bool streamed;
+} Dot;
+
+// Axis of the space for each axis of an operand.
+static void operand_axes(const Dot *d, bool left, int *axes) {
+  const Attr *attr = &d->item->op->attr;
+  const Type *type = d->item->op->operands[left ? 0 : 1]->type;
+  const int8_t *batch = left ? attr->dot.left_batch : attr->dot.right_batch;
+  const int8_t *contract = left ? attr->dot.left_contract : attr->dot.right_contract;
+  for (int i = 0; i < type->rank; i++) axes[i] = -1;
+  for (int i = 0; i < attr->dot.batch_count; i++) axes[batch[i]] = i;
+  for (int i = 0; i < attr->dot.contract_count; i++) axes[contract[i]] = d->result_rank + i;
+  int free_axis = left ? d->left_free : d->right_free;
+  for (int i = 0; i < type->rank; i++)
+    if (axes[i] < 0) axes[i] = free_axis++;
+}
+
+static Expr *operand(const Dot *d, Nest *nest, const Space *space, bool left) {
+  int axes[MAX_RANK];
+  const Affine *index[MAX_RANK];
+  Value *v = d->item->op->operands[left ? 0 : 1];
+  operand_axes(d, left, axes);
+  for (int i = 0; i < v->type->rank; i++) index[i] = space->index[axes[i]];
+  return nest_element(nest, v, index, false);
+}
+
+static const Affine *target_flat(const Dot *d, Nest *nest, const Space *space) {
+  return nest_flat(nest, &d->item->target, d->item->type, space->index);
+}
+
+static void describe(Dot *d, const Item *item) {
+  const Attr *attr = &item->op->attr;
+  d->item = item;
+  d->result_rank = item->type->rank;
+  d->left_free = attr->dot.batch_count;
+  d->right_free = d->left_free + item->op->operands[0]->type->rank - attr->dot.batch_count -
+                  attr->dot.contract_count;
+}
+
+static void probe_dot(Nest *nest, const Item *item, Space *space) {
+  Dot d = {.nest = nest};
+  describe(&d, item);
+  operand(&d, nest, space, true);
+  operand(&d, nest, space, false);
+  nest_record(nest, target_flat(&d, nest, space), item->type->dtype, false);
+}
+
+// Both operands may be one value: its uses are then recorded once, so operands are measured apart.
+static int operand_stride(const Dot *d, int axis, bool left) {
+  Nest scratch = nest_create(d->nest->lowering, "probe", d->item->span);
+  Space space = d->space;
+  for (int i = 0; i < space.rank; i++) {
+    if (space.gone[i]) continue;
+    space.axes[i] = kernel_axis(scratch.k, "i");
+    space.index[i] = affine_variable(scratch.module, expr_axis(scratch.k, space.axes[i]));
+  }
+  operand(d, &scratch, &space, left);
+  return space_stride(&scratch, &space, axis, 0, scratch.uses.count);
+}
+
+static bool is_contracted(const Dot *d, int axis) {
+  return axis >= d->result_rank;
+}
+static bool is_left(const Dot *d, int axis) {
+  return axis >= d->left_free && axis < d->right_free;
+}
+static bool is_right(const Dot *d, int axis) {
+  return axis >= d->right_free && axis < d->result_rank;
+}
+
+// How good an axis is for the lanes; larger is better.
+static int lane_score(const Dot *d, int axis, bool last) {
+  int left = operand_stride(d, axis, true), right = operand_stride(d, axis, false);
+  if (is_contracted(d, axis)) return left > 0 && right > 0 ? 4 : left > 0 || right > 0 ? 2 : 0;
+  bool unit = left >= 0 && right >= 0;
+  return unit ? (last ? 5 : 3) : 1;
+}
+
+// Rows: the innermost free axis, of the operand without the lanes if it has one.
+static int choose_rows(const Dot *d) {
+  bool lanes_left = d->vector >= 0 && is_left(d, d->vector);
+  int same = -1, other = -1;
+  for (int i = d->left_free; i < d->result_rank; i++) {
+    if (d->space.gone[i] || i == d->vector) continue;
+    if (is_left(d, i) == lanes_left)
+      same = i;
+    else
+      other = i;
+  }
+  return other >= 0 ? other : same;
+}
+
+static void choose_form(Dot *d) {
+  int best = -1, last = d->result_rank - 1;
+  while (last >= 0 && d->space.gone[last]) last--;
+  d->vector = d->block = -1;
+  for (int i = d->space.rank - 1; i >= 0; i--) {
+    if (d->space.gone[i] || (i < d->left_free && i != last)) continue;
+    int score = lane_score(d, i, i == last);
+    if (score > best) best = score, d->vector = i;
+  }
+  int other = choose_rows(d), contracted = -1;
+  for (int i = d->result_rank; i < d->space.rank; i++)
+    if (!d->space.gone[i] && i != d->vector) contracted = i;
+  if (d->vector < 0 || is_contracted(d, d->vector)) {
+    d->block = other;
+    return;
+  }
+  bool across = other < 0 || operand_stride(d, other, is_left(d, other)) > 0;
+  d->streamed = across && contracted >= 0;
+  d->block = d->streamed ? contracted : other;
+}
+
+// Opens serial loops over the remaining axes of the result or the contracted ones.
+static int open_axes(const Dot *d, bool contracted) {
+  int opened = 0;
+  for (int i = 0; i < d->space.rank; i++) {
+    if (d->space.gone[i] || i == d->vector || i == d->block) continue;
+    if (is_contracted(d, i) != contracted) continue;
+    space_open(d->nest, &d->space, i, FOR_SERIAL, 1);
+    opened++;
+  }
+  return opened;
+}
+
+static void close_axes(Nest *nest, int opened) {
+  while (opened--) kernel_end(nest->k);
+}
+
+static void open_lanes(const Dot *d, int unroll) {
+  space_open(d->nest, &d->space, d->vector, FOR_VECTOR, unroll);
+}
+
+static Expr *product(const Dot *d) {
+  return expr_binary(d->nest->k, OP_MUL, operand(d, d->nest, &d->space, true),
+                     operand(d, d->nest, &d->space, false));
+}
+
+static void set_row(Dot *d, const Affine *row, int offset) {
+  Module *module = d->nest->module;
+  if (!row) return;
+  const Affine *step = affine_const(module, dim_const(module->dims, offset));
+  d->space.index[d->block] = affine_add(module, row, step);
+}
+
+// `rows` sums side by side, over all contracted axes; lanes contracted or on a free axis.
+static void sum_rows(void *self, const Affine *row, int rows) {
+  Dot *d = self;
+  Nest *nest = d->nest;
+  Register *sums[ROW_BLOCK];
+  bool lanes_contracted = d->vector >= 0 && is_contracted(d, d->vector);
+  bool lanes_free = d->vector >= 0 && !lanes_contracted;
+  if (lanes_free) open_lanes(d, 1);
+  for (int i = 0; i < rows; i++)
+    sums[i] = kernel_declare(nest->k, expr_number(nest->k, d->item->type->dtype, 0));
+  int opened = open_axes(d, true);
+  if (lanes_contracted) open_lanes(d, d->block < 0 ? 4 : 1), opened++;
+  for (int i = 0; i < rows; i++) {
+    set_row(d, row, i);
+    kernel_accumulate(nest->k, sums[i], OP_ADD, product(d));
+  }
+  close_axes(nest, opened);
+  for (int i = 0; i < rows; i++) {
+    set_row(d, row, i);
+    nest_store(nest, &d->item->target, target_flat(d, nest, &d->space),
+               expr_register(nest->k, sums[i]), false);
+  }
+  set_row(d, row, 0);
+  if (lanes_free) kernel_end(nest->k);
+}
+
+static void dot_in_registers(Dot *d) {
+  int opened = open_axes(d, false);
+  if (d->block >= 0)
+    space_blocks(d->nest, &d->space, d->block, sum_rows, d);
+  else
+    sum_rows(d, NULL, 1);
+  close_axes(d->nest, opened);
+}
+
+static int open_free_axes(const Dot *d) {
+  int opened = 0;
+  for (int i = d->left_free; i < d->result_rank; i++)
+    if (!d->space.gone[i] && i != d->vector) {
+      space_open(d->nest, &d->space, i, FOR_SERIAL, 1);
+      opened++;
+    }
+  open_lanes(d, 1);
+  return opened + 1;
+}
+
+static void stream_rows(void *self, const Affine *row, int rows) {
+  Dot *d = self;
+  Nest *nest = d->nest;
+  int opened = open_free_axes(d);
+  const Affine *target = target_flat(d, nest, &d->space);
+  Expr *sum = nest_load(nest, &d->item->target, target);
+  for (int i = 0; i < rows; i++) {
+    set_row(d, row, i);
+    sum = expr_binary(nest->k, OP_ADD, sum, product(d));
+  }
+  set_row(d, row, 0);
+  nest_store(nest, &d->item->target, target, sum, false);
+  close_axes(nest, opened);
+}
+
+static void dot_streamed(Dot *d) {
+  Nest *nest = d->nest;
+  int opened = 0;
+  for (int i = 0; i < d->left_free; i++)
+    if (!d->space.gone[i] && i != d->vector) {
+      space_open(nest, &d->space, i, FOR_SERIAL, 1);
+      opened++;
+    }
+  int cleared = open_free_axes(d);
+  nest_store(nest, &d->item->target, target_flat(d, nest, &d->space),
+             expr_number(nest->k, d->item->type->dtype, 0), false);
+  close_axes(nest, cleared);
+  for (int i = d->result_rank; i < d->space.rank; i++)
+    if (!d->space.gone[i] && i != d->block) {
+      space_open(nest, &d->space, i, FOR_SERIAL, 1);
+      opened++;
+    }
+  space_blocks(nest, &d->space, d->block, stream_rows, d);
+  close_axes(nest, opened);
+}
+
+void lower_dot(Nest *nest, const Item *item, const RowRange *range) {
+  Dot d = {.nest = nest};
+  describe(&d, item);
+  const Type *left = item->op->operands[0]->type;
+  d.space.rank = d.result_rank + item->op->attr.dot.contract_count;
+  for (int i = 0; i < d.space.rank; i++) {
+    d.space.extents[i] = i < d.result_rank
+                             ? item->type->shape[i]
+                             : left->shape[item->op->attr.dot.left_contract[i - d.result_rank]];
+    d.space.classes[i] = is_contracted(&d, i) ? 3 : is_right(&d, i) ? 2 : is_left(&d, i);
+  }
+  space_prepare(nest, &d.space, item, range, probe_dot);
+  choose_form(&d);
+  if (d.streamed)
+    dot_streamed(&d);
+  else
+    dot_in_registers(&d);
+}
