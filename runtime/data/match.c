@@ -1,0 +1,125 @@
+// Which array is meant by a declared name.
+//
+// "train.x" is, in this order: what the user named so (`train=file.npz` or `train.x=file.npy`); a
+// member called "train.x", "train/x" or "train_x"; member x of a file or folder called train; a
+// file of its own called train.x or train_x. The first rule that finds something decides; if it
+// finds two, the user has to choose.
+#include "data/source.h"
+#include <stdio.h>
+#include <string.h>
+
+enum { RULE_COUNT = 4, RULE_NONE = RULE_COUNT };
+
+// "train.x", "train/x" and "train_x" are the same name.
+static bool same_name(const char *found, const char *declared) {
+  for (; *found && *declared; found++, declared++) {
+    if (*found == *declared) continue;
+    if (*declared != '.' || (*found != '/' && *found != '_')) return false;
+  }
+  return *found == *declared;
+}
+
+static bool is_prefix(const char *name, const char *table, size_t table_length) {
+  return strlen(name) == table_length && memcmp(name, table, table_length) == 0;
+}
+
+// The number of the first rule under which the array is what the name says.
+static int match_rule(const SourceArray *array, const char *name) {
+  const char *dot = strchr(name, '.');
+  const char *field = dot ? dot + 1 : NULL;
+  const SourceFile *file = array->file;
+  if (file->given[0]) { // `given=FILE` says what the file is, so nothing else may claim it
+    if (strcmp(file->given, name) == 0)
+      return array->single || same_name(array->member, name) ? 0 : RULE_NONE;
+    if (!dot || !is_prefix(file->given, name, (size_t)(dot - name))) return RULE_NONE;
+    return strcmp(array->member, field) == 0 || same_name(array->member, name) ? 0 : RULE_NONE;
+  }
+  if (!array->single && same_name(array->member, name)) return 1;
+  if (dot && is_prefix(file->group, name, (size_t)(dot - name)) &&
+      strcmp(array->member, field) == 0)
+    return 2;
+  if (array->single && same_name(array->member, name)) return 3;
+  return RULE_NONE;
+}
+
+bool blo_source_shape(const SourceArray *array, const blo_data *declared, int64_t *shape) {
+  int rank = declared->rank;
+  memcpy(shape, array->shape, sizeof array->shape);
+  if (array->rank == rank) return true;
+  if (array->rank < rank || rank < 2) return false;
+  for (int i = rank; i < array->rank; i++) {
+    if (__builtin_mul_overflow(shape[rank - 1], array->shape[i], &shape[rank - 1])) return false;
+  }
+  return true;
+}
+
+static char lower(char c) {
+  return (char)(c >= 'A' && c <= 'Z' ? c + 32 : c);
+}
+
+static bool same_but_case(const char *a, const char *b) {
+  while (*a && lower(*a) == lower(*b)) {
+    a++;
+    b++;
+  }
+  return lower(*a) == lower(*b);
+}
+
+static blo_status not_found(blo_data_set *set, const blo_data *declared) {
+  char list[768];
+  size_t at = 0;
+  const char *field = strchr(declared->name, '.');
+  blo_fail(set->context, BLO_BAD_DATA, "E0602", "no data for `%s`; %s says %s", declared->name,
+           declared->place, declared->shape_text);
+  for (size_t i = 0; i < set->array_count; i++) {
+    const SourceArray *array = blo_source_at(set, i);
+    if (same_but_case(array->member, declared->name) ||
+        (field && same_but_case(array->member, field + 1))) {
+      blo_fail_help(set->context, "is it %s? then name the table or rename it to %s", array->label,
+                    declared->name);
+      return BLO_BAD_DATA;
+    }
+  }
+  list[0] = '\0';
+  for (size_t i = 0; i < set->array_count && at + 64 < sizeof list; i++) {
+    int written =
+        snprintf(list + at, sizeof list - at, "%s%s", at ? ", " : "", blo_source_at(set, i)->label);
+    if (written > 0) at += (size_t)written;
+  }
+  if (set->array_count) {
+    blo_fail_help(set->context, "the data holds %.700s", list);
+  } else {
+    blo_fail_help(set->context, "give files with --data DIR or --data %s=FILE", declared->name);
+  }
+  return BLO_BAD_DATA;
+}
+
+SourceArray *blo_source_match(blo_data_set *set, const blo_data *declared) {
+  SourceArray *found = NULL, *other = NULL;
+  int best = RULE_NONE;
+  for (size_t i = 0; i < set->array_count; i++) {
+    SourceArray *array = blo_source_at(set, i);
+    int rule = match_rule(array, declared->name);
+    // Of a table's columns, one called x comes before the matrix of columns x0, x1, ...
+    if (rule == best && found && found->is_text && array->is_text && array->file == found->file)
+      continue;
+    if (rule < best) {
+      best = rule;
+      found = array;
+      other = NULL;
+    } else if (rule == best && rule != RULE_NONE) {
+      other = array;
+    }
+  }
+  if (!found) {
+    not_found(set, declared);
+    return NULL;
+  }
+  if (other) {
+    blo_fail(set->context, BLO_BAD_DATA, "E0602", "both %s and %s could be `%s` (%s)", found->label,
+             other->label, declared->name, declared->place);
+    blo_fail_help(set->context, "say which: --data %s=FILE", declared->name);
+    return NULL;
+  }
+  return found;
+}
