@@ -1,0 +1,348 @@
+// Transpose: a linear program walked backwards, cotangents instead of tangents.
+//
+// Enters: ops that are linear in some values, cotangents of their results. Leaves: further ops that
+// add up the cotangents of the operands. Every rule adds into what an operand has so far, so gather
+// and dynamic_slice update an accumulator in place of making a table of zeros and adding it.
+#include "diff/diff_internal.h"
+#include "ir/ir_internal.h"
+
+static const char not_linear[] =
+    "the tangent rule of this function is not linear in its tangents; give a transposed rule";
+
+bool is_linear(const Transpose *t, const Value *v) {
+  return marks_has(t->linear, v);
+}
+
+Value *cotangent_of(const Transpose *t, const Value *v) {
+  return map_get(t->cotangents, v);
+}
+
+Value *cotangent_or_zero(Transpose *t, const Value *v) {
+  Value *ct = cotangent_of(t, v);
+  return ct ? ct : ir_zero(&t->b, v->type);
+}
+
+void cotangent_set(Transpose *t, Value *v, Value *cotangent) {
+  map_put(t->cotangents, v, cotangent);
+}
+
+void cotangent_add(Transpose *t, Value *v, Value *cotangent) {
+  if (!cotangent || !is_linear(t, v)) return;
+  Value *sum = cotangent_of(t, v);
+  cotangent_set(t, v, sum ? ir_binary(&t->b, OP_ADD, sum, cotangent) : cotangent);
+}
+
+Value *coefficient(Transpose *t, Value *v) {
+  Value *copy = map_get(t->copies, v);
+  if (copy) return copy;
+  Transpose *level = t;
+  while (level && v->block != level->source) level = level->outer;
+  if (!level || level->source == level->b.block) return v;
+  Op *op = v->op;
+  if (!op || is_linear(t, v)) {
+    diff_fail(t->error, t->b.span, not_linear);
+    return ir_zero(&level->b, v->type);
+  }
+  ValueList captures = {0};
+  op_captures(t->arena, op, &captures);
+  for (size_t i = 0; i < captures.count; i++) coefficient(level, captures.data[i]);
+  for (int i = 0; i < op->operand_count; i++) coefficient(level, op->operands[i]);
+  Value **results = ARENA_ARRAY(t->arena, Value *, (size_t)op->result_count);
+  op_copy(&level->b, op, t->copies, results);
+  for (int i = 0; i < op->result_count; i++) map_put(t->copies, op->results[i], results[i]);
+  return map_get(t->copies, v);
+}
+
+// --- elementwise
+// ----------------------------------------------------------------------------------
+
+static void transpose_NEG(Transpose *t, Op *op, Value *const *ct) {
+  cotangent_add(t, op->operands[0], ir_unary(&t->b, OP_NEG, ct[0]));
+}
+
+static void transpose_CONVERT(Transpose *t, Op *op, Value *const *ct) {
+  Value *x = op->operands[0];
+  cotangent_add(t, x, ir_convert(&t->b, ct[0], x->type->dtype));
+}
+
+static void transpose_ADD(Transpose *t, Op *op, Value *const *ct) {
+  cotangent_add(t, op->operands[0], ct[0]);
+  cotangent_add(t, op->operands[1], ct[0]);
+}
+
+static void transpose_SUB(Transpose *t, Op *op, Value *const *ct) {
+  cotangent_add(t, op->operands[0], ct[0]);
+  if (is_linear(t, op->operands[1]))
+    cotangent_add(t, op->operands[1], ir_unary(&t->b, OP_NEG, ct[0]));
+}
+
+static void transpose_MUL(Transpose *t, Op *op, Value *const *ct) {
+  int k = is_linear(t, op->operands[0]) ? 0 : 1;
+  Value *other = coefficient(t, op->operands[1 - k]);
+  cotangent_add(t, op->operands[k], ir_binary(&t->b, OP_MUL, ct[0], other));
+}
+
+static void transpose_DIV(Transpose *t, Op *op, Value *const *ct) {
+  Value *divisor = coefficient(t, op->operands[1]);
+  cotangent_add(t, op->operands[0], ir_binary(&t->b, OP_DIV, ct[0], divisor));
+}
+
+static void transpose_SELECT(Transpose *t, Op *op, Value *const *ct) {
+  GuardedProduct product;
+  if (is_guarded_product(op, &product) && is_linear(t, product.t)) {
+    Value *r = ct[0];
+    if (product.p) r = guarded_product(&t->b, r, coefficient(t, product.p));
+    cotangent_add(t, product.t, product.negative ? ir_unary(&t->b, OP_NEG, r) : r);
+    return;
+  }
+  Value *condition = coefficient(t, op->operands[0]), *zero = ir_zero(&t->b, ct[0]->type);
+  if (is_linear(t, op->operands[1]))
+    cotangent_add(t, op->operands[1], ir_select(&t->b, condition, ct[0], zero));
+  if (is_linear(t, op->operands[2]))
+    cotangent_add(t, op->operands[2], ir_select(&t->b, condition, zero, ct[0]));
+}
+
+// --- index maps
+// -----------------------------------------------------------------------------------
+
+// The axes of a map that no input index depends on: along them the view repeats.
+static uint32_t repeated_axes(const IndexMap *map) {
+  uint32_t axes = 0;
+  for (int k = 0; k < map->out_rank; k++) {
+    bool used = false;
+    for (int i = 0; i < map->in_rank; i++) used = used || map->matrix[i * map->out_rank + k] != 0;
+    if (!used) axes |= 1u << k;
+  }
+  return axes;
+}
+
+Value *unview(Builder *b, Value *x, const Type *type, const IndexMap *map) {
+  uint32_t repeated = repeated_axes(map);
+  x = ir_reduce(b, OP_REDUCE_SUM, x, repeated);
+  int rank = x->type->rank;
+  int64_t *matrix = ARENA_ARRAY(b->module->arena, int64_t, (size_t)(rank * map->in_rank) + 1);
+  for (int i = 0; i < map->in_rank; i++)
+    for (int k = 0, kept = 0; k < map->out_rank; k++)
+      if (!(repeated >> k & 1)) matrix[i * rank + kept++] = map->matrix[i * map->out_rank + k];
+  IndexMap rest = {map->in_rank, rank, matrix, map->offset};
+  int permutation[MAX_RANK], inverse[MAX_RANK];
+  if (map_is_permutation(&rest, permutation)) {
+    // Equal extents only: a view may read a part that starts at 0.
+    bool whole = true;
+    for (int k = 0; k < rank; k++) {
+      inverse[permutation[k]] = k;
+      whole = whole && type->shape[permutation[k]] == x->type->shape[k];
+    }
+    if (whole) return ir_transpose(b, x, inverse);
+  }
+  return ir_unview(b, x, type, rest);
+}
+
+static void transpose_VIEW(Transpose *t, Op *op, Value *const *ct) {
+  Value *x = op->operands[0];
+  cotangent_add(t, x, unview(&t->b, ct[0], x->type, &op->attr.map));
+}
+
+static void transpose_UNVIEW(Transpose *t, Op *op, Value *const *ct) {
+  Value *x = op->operands[0];
+  cotangent_add(t, x, ir_view(&t->b, ct[0], x->type, op->attr.map));
+}
+
+static void transpose_RESHAPE(Transpose *t, Op *op, Value *const *ct) {
+  cotangent_add(t, op->operands[0], ir_reshape(&t->b, ct[0], op->operands[0]->type));
+}
+
+static void transpose_CONCAT(Transpose *t, Op *op, Value *const *ct) {
+  int axis = op->attr.concat.axis;
+  const Dim *start = dim_const(t->module->dims, 0);
+  for (int i = 0; i < op->operand_count; i++) {
+    const Dim *length = op->operands[i]->type->shape[axis];
+    if (is_linear(t, op->operands[i]))
+      cotangent_add(t, op->operands[i], ir_slice(&t->b, ct[0], axis, start, length, 1));
+    start = dim_add(t->module->dims, start, length);
+  }
+}
+
+// --- reductions
+// -----------------------------------------------------------------------------------
+
+static void transpose_REDUCE_SUM(Transpose *t, Op *op, Value *const *ct) {
+  Value *x = op->operands[0];
+  int axes[MAX_RANK], count = 0;
+  for (int i = 0; i < x->type->rank; i++)
+    if (!(op->attr.reduce.axes >> i & 1)) axes[count++] = i;
+  cotangent_add(t, x, ir_broadcast(&t->b, ct[0], x->type, axes));
+}
+
+static void transpose_CUMSUM(Transpose *t, Op *op, Value *const *ct) {
+  cotangent_add(
+      t, op->operands[0],
+      ir_cumsum(&t->b, ct[0], op->attr.scan.axis, !op->attr.scan.reverse, op->attr.scan.exclusive));
+}
+
+// --- contractions
+// ---------------------------------------------------------------------------------
+
+static bool names_axis(const int8_t *axes, int count, int axis) {
+  for (int i = 0; i < count; i++)
+    if (axes[i] == axis) return true;
+  return false;
+}
+
+typedef struct DotSide {
+  int rank;
+  const int8_t *batch, *contract;
+  int batch_count, contract_count;
+} DotSide;
+
+static DotSide dot_side(const Op *op, int k) {
+  const Attr *a = &op->attr;
+  return (DotSide){op->operands[k]->type->rank, k ? a->dot.right_batch : a->dot.left_batch,
+                   k ? a->dot.right_contract : a->dot.left_contract, a->dot.batch_count,
+                   a->dot.contract_count};
+}
+
+static bool is_free_axis(const DotSide *side, int axis) {
+  return !names_axis(side->batch, side->batch_count, axis) &&
+         !names_axis(side->contract, side->contract_count, axis);
+}
+
+// The cotangent of one side: ct contracted with the other side over that side's free axes. The
+// result has axes batch, own free, contracted (in the other side's order), then goes to the
+// operand's order.
+static Value *dot_cotangent(Builder *b, const Op *op, int k, Value *ct, Value *other) {
+  DotSide own = dot_side(op, k), opposite = dot_side(op, 1 - k);
+  int batch = own.batch_count, own_free = own.rank - batch - own.contract_count;
+  int opposite_free = opposite.rank - batch - own.contract_count;
+  int first_opposite = k == 0 ? batch + own_free : batch;
+  Attr attr = {0};
+  attr.dot.batch_count = batch;
+  for (int i = 0; i < batch; i++) {
+    attr.dot.left_batch[i] = (int8_t)i;
+    attr.dot.right_batch[i] = opposite.batch[i];
+  }
+  attr.dot.contract_count = opposite_free;
+  for (int axis = 0, n = 0; axis < opposite.rank; axis++) {
+    if (!is_free_axis(&opposite, axis)) continue;
+    attr.dot.left_contract[n] = (int8_t)(first_opposite + n);
+    attr.dot.right_contract[n++] = (int8_t)axis;
+  }
+  Value *product = ir_dot(b, ct, other, &attr);
+  int permutation[MAX_RANK], at = 0;
+  for (int i = 0; i < batch; i++) permutation[own.batch[i]] = at++;
+  for (int axis = 0; axis < own.rank; axis++)
+    if (is_free_axis(&own, axis)) permutation[axis] = at++;
+  for (int axis = 0; axis < opposite.rank; axis++)
+    for (int i = 0; i < own.contract_count; i++)
+      if (opposite.contract[i] == axis) permutation[own.contract[i]] = at++;
+  return ir_transpose(b, product, permutation);
+}
+
+static void transpose_DOT(Transpose *t, Op *op, Value *const *ct) {
+  int k = is_linear(t, op->operands[0]) ? 0 : 1;
+  Value *other = coefficient(t, op->operands[1 - k]);
+  cotangent_add(t, op->operands[k], dot_cotangent(&t->b, op, k, ct[0], other));
+}
+
+static void transpose_TRISOLVE(Transpose *t, Op *op, Value *const *ct) {
+  Value *matrix = coefficient(t, op->operands[0]);
+  cotangent_add(t, op->operands[1], ir_trisolve(&t->b, matrix, ct[0], !op->attr.solve.transposed));
+}
+
+static void transpose_SOLVE(Transpose *t, Op *op, Value *const *ct) {
+  Value *matrix = coefficient(t, op->operands[0]);
+  cotangent_add(t, op->operands[1], ir_solve(&t->b, matrix, ct[0], !op->attr.solve.transposed));
+}
+
+// --- data-dependent places
+// ------------------------------------------------------------------------
+
+static Value **places(Transpose *t, const Op *op, int first) {
+  int count = op->operand_count - first;
+  Value **values = ARENA_ARRAY(t->arena, Value *, (size_t)count + 1);
+  for (int i = 0; i < count; i++) values[i] = coefficient(t, op->operands[first + i]);
+  return values;
+}
+
+static void transpose_GATHER(Transpose *t, Op *op, Value *const *ct) {
+  Value *table = op->operands[0], **index = places(t, op, 1);
+  Value *sum = cotangent_or_zero(t, table);
+  cotangent_set(
+      t, table,
+      ir_scatter_add(&t->b, sum, ct[0], op->attr.gather.axis_count, op->attr.gather.axes, index));
+}
+
+static void transpose_SCATTER_ADD(Transpose *t, Op *op, Value *const *ct) {
+  Value *updates = op->operands[1];
+  cotangent_add(t, op->operands[0], ct[0]);
+  if (!is_linear(t, updates)) return;
+  cotangent_add(
+      t, updates,
+      ir_gather(&t->b, ct[0], op->attr.gather.axis_count, op->attr.gather.axes, places(t, op, 2)));
+}
+
+static void transpose_DYNAMIC_SLICE(Transpose *t, Op *op, Value *const *ct) {
+  Value *x = op->operands[0], **starts = places(t, op, 1);
+  Value *sum = cotangent_or_zero(t, x);
+  cotangent_set(t, x, ir_dynamic_update(&t->b, sum, ct[0], starts, true));
+}
+
+static void transpose_DYNAMIC_UPDATE(Transpose *t, Op *op, Value *const *ct) {
+  Value *x = op->operands[0], *u = op->operands[1], **starts = places(t, op, 2);
+  if (is_linear(t, u)) cotangent_add(t, u, ir_dynamic_slice(&t->b, ct[0], u->type, starts));
+  if (!is_linear(t, x)) return;
+  Value *kept = ct[0];
+  if (!op->attr.update.accumulate)
+    kept = ir_dynamic_update(&t->b, kept, ir_zero(&t->b, u->type), starts, false);
+  cotangent_add(t, x, kept);
+}
+
+// --- the walk
+// -------------------------------------------------------------------------------------
+
+static TransposeRule *const rules[OP_COUNT] = {
+#define OP_MULTILINEAR(CODE, ...)          [OP_##CODE] = transpose_##CODE,
+#define OP_LINEAR(MASK, CODE, ...)         [OP_##CODE] = transpose_##CODE,
+#define OP_TANGENT_LINEAR(MASK, CODE, ...) [OP_##CODE] = transpose_##CODE,
+#include "ir/ops.def"
+};
+
+// More linear operands than the op is jointly linear in: a product of tangents, or a nonlinear op.
+static bool linear_as_given(const Transpose *t, const Op *op) {
+  const OpInfo *info = &op_table[op->code];
+  int linear = 0;
+  for (int i = 0; i < op->operand_count; i++) {
+    if (!is_linear(t, op->operands[i])) continue;
+    linear++;
+    bool allowed = info->linear_mask < 0 || (i < 31 && info->linear_mask >> i & 1);
+    if (info->derivative != DERIVATIVE_MULTILINEAR && !allowed) return false;
+  }
+  return info->derivative != DERIVATIVE_MULTILINEAR || linear == 1;
+}
+
+static bool check_linear(Transpose *t, const Op *op) {
+  GuardedProduct product;
+  if (is_guarded_product(op, &product) && is_linear(t, product.t)) return true;
+  if (rules[op->code] && linear_as_given(t, op)) return true;
+  diff_fail(t->error, op->span, not_linear);
+  return false;
+}
+
+static void transpose_op(Transpose *t, Op *op) {
+  Value **ct = ARENA_ARRAY(t->arena, Value *, (size_t)op->result_count + 1);
+  bool any = false, linear = false;
+  for (int i = 0; i < op->result_count; i++) {
+    linear = linear || is_linear(t, op->results[i]);
+    ct[i] = is_linear(t, op->results[i]) ? cotangent_of(t, op->results[i]) : NULL;
+    any = any || ct[i];
+  }
+  if (!linear || !any || !check_linear(t, op)) return;
+  Span span = t->b.span;
+  t->b.span = op->span;
+  rules[op->code](t, op, ct);
+  t->b.span = span;
+}
+
+void transpose_ops(Transpose *t, Op *last, const Op *stop) {
+  for (Op *op = last; op && op != stop; op = op->previous) transpose_op(t, op);
+}
