@@ -58,6 +58,7 @@ static uint16_t half_nearest(double value) {
   double size = fabs(value);
   if (isnan(value)) return sign | 0x7E00;
   if (size >= 65520.0) return sign | 0x7C00;
+  if (size == 0.0) return sign;
   int exponent;
   frexp(size, &exponent);
   int scale = exponent < -13 ? -24 : exponent - 11; // the weight of the last bit

@@ -33,9 +33,12 @@ static blo_status unpack_to(blo_data_set *set, const SourceArray *array, void *t
   if (!status) {
     bool good = blo_unpack_take(&unpack, header, array->header_bytes) == array->header_bytes;
     good = good && blo_unpack_take(&unpack, to, array->data_bytes) == array->data_bytes;
-    good = blo_unpack_end(&unpack) && good;
-    good = good && (!array->has_checksum || unpack.checksum == array->checksum);
-    if (!good) status = damaged(set, array);
+    blo_status ended = blo_unpack_end(&unpack);
+    good = good && ended == BLO_OK && (!array->has_checksum || unpack.checksum == array->checksum);
+    if (ended == BLO_NO_MEMORY)
+      status = ended;
+    else if (!good)
+      status = damaged(set, array);
   }
   blo_release(set->context, header);
   return status;

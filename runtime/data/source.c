@@ -114,7 +114,11 @@ static blo_status describe_npy(blo_data_set *set, SourceArray *array, size_t tot
         blo_unpack_begin(&unpack, set->context, array->kind, array->packed, array->packed_bytes);
     if (!status) {
       length = blo_unpack_take(&unpack, header, BLO_NPY_MAX_HEADER);
-      blo_unpack_end(&unpack);
+      status = blo_unpack_end(&unpack);
+    }
+    if (status == BLO_NO_MEMORY) {
+      blo_release(set->context, header);
+      return status;
     }
     start = header;
   }
@@ -317,9 +321,9 @@ static blo_status unpack_text(blo_data_set *set, SourceFile *file, size_t *lengt
     file->unpacked = grown;
     capacity = wanted;
   }
-  bool exact = blo_unpack_end(&unpack);
-  if (!status && !exact) status = damaged(set, file->label, "it does not unpack");
-  return status;
+  blo_status ended = blo_unpack_end(&unpack);
+  if (status || !ended) return status;
+  return ended == BLO_NO_MEMORY ? ended : damaged(set, file->label, "it does not unpack");
 }
 
 static blo_status add_gzip(blo_data_set *set, SourceFile *file) {
@@ -329,7 +333,7 @@ static blo_status add_gzip(blo_data_set *set, SourceFile *file) {
       blo_unpack_begin(&unpack, set->context, PACK_GZIP, file->file.bytes, file->file.length);
   if (status) return status;
   size_t length = blo_unpack_take(&unpack, start, sizeof start);
-  blo_unpack_end(&unpack);
+  if (blo_unpack_end(&unpack) == BLO_NO_MEMORY) return BLO_NO_MEMORY;
   if (length >= 6 && memcmp(start, "\x93NUMPY", 6) == 0) return add_npy(set, file, PACK_GZIP);
   if (is_idx(start, length)) return add_idx(set, file, PACK_GZIP, start, length);
   status = unpack_text(set, file, &length);

@@ -62,6 +62,7 @@ static size_t take_inflated(Unpack *unpack, unsigned char *to, size_t wanted) {
     int status = inflate(stream, Z_NO_FLUSH);
     taken += room - stream->avail_out;
     if (status == Z_STREAM_END) unpack->ended = true;
+    if (status == Z_MEM_ERROR) unpack->no_memory = true;
     bool stuck = room == stream->avail_out && stream->avail_in == 0 && unpack->left == 0;
     if (status != Z_STREAM_END && (status != Z_OK || stuck)) unpack->damaged = true;
   }
@@ -81,12 +82,13 @@ size_t blo_unpack_take(Unpack *unpack, void *to, size_t wanted) {
   return taken;
 }
 
-bool blo_unpack_end(Unpack *unpack) {
-  if (unpack->kind == PACK_STORED) return unpack->left == 0;
+blo_status blo_unpack_end(Unpack *unpack) {
+  if (unpack->kind == PACK_STORED) return unpack->left == 0 ? BLO_OK : BLO_BAD_DATA;
   unsigned char more;
   bool exact = take_inflated(unpack, &more, 1) == 0 && unpack->ended;
   exact = exact && unpack->stream.avail_in == 0 && unpack->left == 0;
   if (unpack->open) inflateEnd(&unpack->stream);
   unpack->open = false;
-  return exact;
+  if (unpack->no_memory) return BLO_NO_MEMORY;
+  return exact ? BLO_OK : BLO_BAD_DATA;
 }

@@ -15,7 +15,7 @@ typedef struct Unpack {
   const unsigned char *next; // packed bytes not yet given to the inflater
   size_t left;
   z_stream stream;
-  bool open, ended, damaged;
+  bool open, ended, damaged, no_memory;
   uLong checksum; // CRC-32 of everything taken
 } Unpack;
 
@@ -25,7 +25,8 @@ blo_status blo_unpack_begin(Unpack *unpack, blo_context *context, PackKind kind,
                             const unsigned char *bytes, size_t length);
 /// Takes up to `wanted` bytes; fewer at the end or where the stream is damaged.
 size_t blo_unpack_take(Unpack *unpack, void *to, size_t wanted);
-/// Ends; true when the packed bytes held exactly what was taken.
-bool blo_unpack_end(Unpack *unpack);
+/// Ends. BLO_OK when the packed bytes held exactly what was taken, else BLO_BAD_DATA (no error is
+/// set) or BLO_NO_MEMORY.
+blo_status blo_unpack_end(Unpack *unpack);
 
 #endif

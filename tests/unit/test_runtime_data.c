@@ -1,0 +1,724 @@
+// Data files: every format read back, every way of naming, every refusal with its text, and damage
+// of all kinds, which may be refused but must never crash, leak or allocate by a false claim.
+#include <cmocka.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/dims.h"
+#include "data/data_set.h"
+#include "data/element.h"
+#include "data/json_write.h"
+#include "data/npz_write.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+
+// ---- an allocator that counts, and refuses what no test needs ----
+
+typedef struct Counter {
+  size_t live, most;
+  size_t limit;
+} Counter;
+
+static void *counting_resize(void *self, void *pointer, size_t old_bytes, size_t new_bytes) {
+  Counter *counter = self;
+  if (new_bytes > counter->limit) return NULL;
+  counter->live += new_bytes;
+  counter->live -= pointer ? old_bytes : 0;
+  if (counter->live > counter->most) counter->most = counter->live;
+  if (new_bytes == 0) {
+    free(pointer);
+    return NULL;
+  }
+  return realloc(pointer, new_bytes);
+}
+
+static Counter counter;
+static blo_context *context;
+static char folder[64];
+
+static int setup(void **state) {
+  (void)state;
+  counter = (Counter){.limit = 64 << 20};
+  context = blo_context_create(&(blo_allocator){counting_resize, &counter});
+  snprintf(folder, sizeof folder, "/tmp/blo_data_XXXXXX");
+  return context && mkdtemp(folder) ? 0 : -1;
+}
+
+static int teardown(void **state) {
+  (void)state;
+  char command[128];
+  blo_context_destroy(context);
+  assert_int_equal(counter.live, 0);
+  snprintf(command, sizeof command, "rm -rf '%s'", folder);
+  return system(command);
+}
+
+static const char *path_of(const char *name) {
+  static char paths[4][256];
+  static int next;
+  char *path = paths[next++ & 3];
+  snprintf(path, sizeof paths[0], "%s/%s", folder, name);
+  return path;
+}
+
+static void write_file(const char *name, const void *bytes, size_t length) {
+  FILE *file = fopen(path_of(name), "wb");
+  assert_non_null(file);
+  assert_int_equal(fwrite(bytes, 1, length, file), length);
+  fclose(file);
+}
+
+static void write_text(const char *name, const char *text) {
+  write_file(name, text, strlen(text));
+}
+
+static void write_npz(const char *name, bool deflate, const blo_array *arrays, size_t count) {
+  blo_npz npz;
+  assert_int_equal(blo_npz_begin(context, path_of(name), deflate, &npz), BLO_OK);
+  for (size_t i = 0; i < count; i++) {
+    assert_int_equal(blo_npz_add(&npz, arrays[i].name, &arrays[i]), BLO_OK);
+  }
+  assert_int_equal(blo_npz_end(&npz), BLO_OK);
+}
+
+static void write_npy(const char *name, const char *type, bool fortran, const char *shape,
+                      const void *data, size_t length) {
+  unsigned char bytes[4096] = "\x93NUMPY\x01\x00";
+  int header =
+      snprintf((char *)bytes + 10, 200, "{'descr': '%s', 'fortran_order': %s, 'shape': %s, }", type,
+               fortran ? "True" : "False", shape);
+  size_t total = (10 + (size_t)header + 1 + 63) / 64 * 64;
+  memset(bytes + 10 + header, ' ', total - 10 - (size_t)header);
+  bytes[total - 1] = '\n';
+  bytes[8] = (unsigned char)(total - 10);
+  memcpy(bytes + total, data, length);
+  write_file(name, bytes, total + length);
+}
+
+// ---- a program that declares data ----
+
+static const int64_t word_n[] = {BLO_DIM_ATOM, 0}, word_d[] = {BLO_DIM_ATOM, 1};
+static const int64_t word_n1[] = {BLO_DIM_ATOM, 0, BLO_DIM_CONST, 1, BLO_DIM_ADD};
+static const blo_size size_n[] = {{word_n, 2}}, size_nd[] = {{word_n, 2}, {word_d, 2}},
+                      size_n1[] = {{word_n1, 5}};
+static const char *const dim_names[] = {"n", "d"};
+
+static blo_data declare(const char *name, int32_t dtype, int32_t rank, const blo_size *shape,
+                        const char *text) {
+  return (blo_data){.name = name,
+                    .place = "ridge.blo:6:22",
+                    .dtype = dtype,
+                    .rank = rank,
+                    .shape = shape,
+                    .shape_text = text};
+}
+
+static blo_program program_of(const blo_data *data, size_t count) {
+  static const int64_t open[] = {-1, -1};
+  return (blo_program){.abi = BLO_ABI,
+                       .size = sizeof(blo_program),
+                       .name = "ridge.blo",
+                       .dims = dim_names,
+                       .dim_values = open,
+                       .dim_count = 2,
+                       .data = data,
+                       .data_count = count};
+}
+
+static blo_data_set *load(const char *source) {
+  blo_data_set *set = NULL;
+  blo_status status = blo_data_load(context, (const char *const[]){source}, 1, &set);
+  if (status) print_message("%s\n", blo_last_error(context)->text);
+  assert_int_equal(status, BLO_OK);
+  return set;
+}
+
+// Reads the only declared array of a program, with its dims inferred from it.
+static blo_status read_one(const char *source, const blo_data *data, const blo_dim *given,
+                           size_t given_count, double *values, size_t value_count) {
+  blo_data_set *set = NULL;
+  blo_program program = program_of(data, 1);
+  int64_t dims[2];
+  blo_status status = blo_data_load(context, (const char *const[]){source}, 1, &set);
+  if (!status) status = blo_data_bind_dims(context, set, &program, given, given_count, dims);
+  blo_array array;
+  if (!status) status = blo_data_read(set, &program, 0, dims, &array);
+  for (size_t i = 0; !status && i < value_count; i++) values[i] = blo_array_element(&array, i);
+  if (!status) assert_int_equal(blo_array_count(&array), value_count);
+  blo_data_free(set);
+  return status;
+}
+
+static void expect_error(const char *code, const char *text) {
+  const blo_error *error = blo_last_error(context);
+  char shown[1024], plain[2048];
+  // Temporary paths are as long as they are; messages carry file names only.
+  snprintf(plain, sizeof plain, "%s", error->text);
+  snprintf(shown, sizeof shown, "%s", text);
+  assert_string_equal(error->code, code);
+  assert_string_equal(plain, shown);
+}
+
+// ---- formats ----
+
+static void test_npz_round_trip(void **state) {
+  (void)state;
+  float x[6] = {0.5f, -1.0f, 2.25f, 3.0f, 1e30f, -0.0f};
+  int32_t y[3] = {7, -2, 9};
+  uint8_t b[3] = {1, 0, 1};
+  blo_array arrays[] = {
+      {.name = "train.x", .dtype = BLO_F32, .rank = 2, .shape = {3, 2}, .data = x},
+      {.name = "train.y", .dtype = BLO_I32, .rank = 1, .shape = {3}, .data = y},
+      {.name = "train.clean", .dtype = BLO_BOOL, .rank = 1, .shape = {3}, .data = b}};
+  blo_data data[] = {declare("train.x", BLO_F32, 2, size_nd, "f32[n, d]"),
+                     declare("train.y", BLO_I32, 1, size_n, "i32[n]"),
+                     declare("train.clean", BLO_BOOL, 1, size_n, "bool[n]")};
+  blo_program program = program_of(data, 3);
+  for (int deflate = 0; deflate < 2; deflate++) {
+    write_npz("any.npz", deflate, arrays, 3);
+    blo_data_set *set = load(path_of("any.npz"));
+    int64_t dims[2] = {0};
+    assert_int_equal(blo_data_bind_dims(context, set, &program, NULL, 0, dims), BLO_OK);
+    assert_int_equal(dims[0], 3);
+    assert_int_equal(dims[1], 2);
+    for (size_t i = 0; i < 3; i++) {
+      blo_array array;
+      assert_int_equal(blo_data_read(set, &program, i, dims, &array), BLO_OK);
+      assert_memory_equal(array.data, arrays[i].data,
+                          blo_array_count(&array) * blo_dtype_bytes(array.dtype));
+    }
+    blo_data_free(set);
+  }
+}
+
+// A stored array of the right type is used where the file is mapped: reading allocates nothing for
+// it.
+static void test_stored_arrays_are_mapped(void **state) {
+  (void)state;
+  static double x[40000];
+  for (size_t i = 0; i < 40000; i++) x[i] = (double)i;
+  blo_array array = {.name = "x", .dtype = BLO_F64, .rank = 1, .shape = {40000}, .data = x};
+  blo_data data = declare("x", BLO_F64, 1, size_n, "f64[n]");
+  write_npz("any.npz", false, &array, 1);
+  static double values[40000];
+  counter.most = counter.live;
+  size_t before = counter.live;
+  blo_dim given = {"d", 1};
+  assert_int_equal(read_one(path_of("any.npz"), &data, &given, 1, values, 40000), BLO_OK);
+  assert_memory_equal(values, x, sizeof x);
+  assert_true(counter.most - before < 100000);
+}
+
+static void test_npy_types_and_order(void **state) {
+  (void)state;
+  blo_data data = declare("x", BLO_F64, 2, size_nd, "f64[n, d]");
+  double values[6];
+  int16_t columns[6] = {1, 4, 2, 5, 3, 6};
+  write_npy("x.npy", "<i2", true, "(2, 3)", columns, sizeof columns);
+  assert_int_equal(read_one(path_of("x.npy"), &data, NULL, 0, values, 6), BLO_OK);
+  for (int i = 0; i < 6; i++) assert_true(values[i] == i + 1.0);
+  unsigned char big[24] = {0x3F, 0x80, 0, 0, 0xC0, 0, 0, 0}; // 1.0 and -2.0, then zeros
+  write_npy("x.npy", ">f4", false, "(3, 2)", big, sizeof big);
+  assert_int_equal(read_one(path_of("x.npy"), &data, NULL, 0, values, 6), BLO_OK);
+  assert_true(values[0] == 1.0);
+  assert_true(values[1] == -2.0);
+  uint16_t halves[6] = {0x3C00, 0xC000, 0x0001, 0x7BFF, 0x3555, 0x8000};
+  write_npy("x.npy", "<f2", false, "(3, 2)", halves, sizeof halves);
+  assert_int_equal(read_one(path_of("x.npy"), &data, NULL, 0, values, 6), BLO_OK);
+  assert_true(values[2] == 0x1p-24);
+  assert_true(values[3] == 65504.0);
+  uint64_t large[6] = {1, 2, 3, 4, 5, UINT64_MAX};
+  write_npy("x.npy", "<u8", false, "(3, 2)", large, sizeof large);
+  assert_int_equal(read_one(path_of("x.npy"), &data, NULL, 0, values, 6), BLO_BAD_DATA);
+  assert_string_equal(blo_last_error(context)->code, "E0603");
+}
+
+static void test_scalars_and_empty_arrays(void **state) {
+  (void)state;
+  blo_data scalar = declare("x", BLO_F64, 0, NULL, "f64");
+  blo_data empty = declare("x", BLO_F32, 2, size_nd, "f32[n, d]");
+  blo_dim given[] = {{"n", 0}, {"d", 3}};
+  double value = 2.5;
+  write_npy("x.npy", "<f8", false, "()", &value, 8);
+  assert_int_equal(read_one(path_of("x.npy"), &scalar, given, 2, &value, 1), BLO_OK);
+  assert_true(value == 2.5);
+  write_npy("x.npy", "<f8", false, "(0, 3)", "", 0);
+  assert_int_equal(read_one(path_of("x.npy"), &empty, NULL, 0, NULL, 0), BLO_OK);
+}
+
+static void test_conversions(void **state) {
+  (void)state;
+  blo_dim given = {"d", 1};
+  double values[3];
+  int64_t labels[3] = {0, 9, 3};
+  write_npy("y.npy", "<i8", false, "(3,)", labels, sizeof labels);
+  blo_data data = declare("y", BLO_I32, 1, size_n, "i32[n]");
+  assert_int_equal(read_one(path_of("y.npy"), &data, &given, 1, values, 3), BLO_OK);
+  assert_true(values[1] == 9.0);
+  data.classes = 9;
+  assert_int_equal(read_one(path_of("y.npy"), &data, &given, 1, values, 3), BLO_BAD_DATA);
+  expect_error("E0606", "y.npy[1] = 9; ridge.blo:6:22 says classes(9), so 0 to 8");
+  labels[2] = 1ll << 33;
+  write_npy("y.npy", "<i8", false, "(3,)", labels, sizeof labels);
+  data.classes = 0;
+  assert_int_equal(read_one(path_of("y.npy"), &data, &given, 1, values, 3), BLO_BAD_DATA);
+  expect_error("E0603", "y.npy holds i64; ridge.blo:6:22 says i32[n], and y.npy[2] = 8589934592 "
+                        "is no i32");
+  double reals[3] = {1.0, 0.5, 0.1};
+  write_npy("y.npy", "<f8", false, "(3,)", reals, sizeof reals);
+  data = declare("y", BLO_F32, 1, size_n, "f32[n]");
+  assert_int_equal(read_one(path_of("y.npy"), &data, &given, 1, values, 3), BLO_BAD_DATA);
+  expect_error("E0603", "y.npy holds f64; ridge.blo:6:22 says f32[n], and y.npy[2] = "
+                        "0.10000000000000001 is no f32");
+  assert_string_equal(blo_last_error(context)->help,
+                      "declare f64, or round the values before saving: array.astype('float32')");
+  reals[2] = 0.25;
+  write_npy("y.npy", "<f8", false, "(3,)", reals, sizeof reals);
+  assert_int_equal(read_one(path_of("y.npy"), &data, &given, 1, values, 3), BLO_OK);
+  data = declare("y", BLO_BOOL, 1, size_n, "bool[n]");
+  assert_int_equal(read_one(path_of("y.npy"), &data, &given, 1, values, 3), BLO_BAD_DATA);
+}
+
+// Every half float goes through double and back unchanged, and rounding is to the nearest.
+static void test_half_floats(void **state) {
+  (void)state;
+  for (uint32_t bits = 0; bits < 65536; bits++) {
+    uint16_t half = (uint16_t)bits, back = 0;
+    blo_array one = {.dtype = BLO_F16, .data = &half};
+    double value = blo_array_element(&one, 0);
+    blo_store_double(value, &back, BLO_F16);
+    if (value == value) assert_int_equal(back, half);
+  }
+  uint16_t half;
+  blo_store_double(1.0 + 0x1p-11, &half, BLO_F16); // a tie goes to even
+  assert_int_equal(half, 0x3C00);
+  blo_store_double(1.0 + 0x1p-11 + 0x1p-20, &half, BLO_F16);
+  assert_int_equal(half, 0x3C01);
+  blo_store_double(65519.0, &half, BLO_F16);
+  assert_int_equal(half, 0x7BFF);
+  blo_store_double(65520.0, &half, BLO_F16);
+  assert_int_equal(half, 0x7C00);
+  blo_store_double(0x1p-25, &half, BLO_F16);
+  assert_int_equal(half, 0);
+}
+
+static void test_csv(void **state) {
+  (void)state;
+  blo_dim given = {"d", 1};
+  double values[6];
+  write_text("train.csv", "\xEF\xBB\xBFname,\"a \"\"b\"\"\",y,x0,x1\r\n"
+                          "\"Smith, J\",1e-3,0,1.5,-2\r\n"
+                          "\"two\nlines\",+2.5E2,1, 3 ,\"4\"\r\n\r\n"
+                          "c,nan,2,5,6");
+  blo_data data = declare("train.y", BLO_I32, 1, size_n, "i32[n]");
+  assert_int_equal(read_one(path_of("train.csv"), &data, &given, 1, values, 3), BLO_OK);
+  assert_true(values[2] == 2.0);
+  data = declare("train.x", BLO_F32, 2, size_nd, "f32[n, d]");
+  assert_int_equal(read_one(path_of("train.csv"), &data, NULL, 0, values, 6), BLO_OK);
+  assert_true(values[1] == -2.0);
+  assert_true(values[4] == 5.0);
+  data = declare("a \"b\"", BLO_F64, 1, size_n, "f64[n]");
+  assert_int_equal(read_one(path_of("train.csv"), &data, &given, 1, values, 3), BLO_OK);
+  assert_true(values[0] == 1e-3);
+  assert_true(values[1] == 250.0);
+  assert_true(values[2] != values[2]);
+  data = declare("train.name", BLO_F64, 1, size_n, "f64[n]");
+  assert_int_equal(read_one(path_of("train.csv"), &data, &given, 1, values, 3), BLO_BAD_DATA);
+  expect_error("E0604", "train.csv:2: `Smith, J` in column `name` is not a number");
+  write_text("t.csv", "y,flag\n1.5,true\n2,FALSE\n");
+  data = declare("y", BLO_I32, 1, size_n, "i32[n]");
+  assert_int_equal(read_one(path_of("t.csv"), &data, &given, 1, values, 2), BLO_BAD_DATA);
+  expect_error("E0603", "t.csv:2: `1.5` in column `y` does not fit i32");
+  data = declare("flag", BLO_BOOL, 1, size_n, "bool[n]");
+  assert_int_equal(read_one(path_of("t.csv"), &data, &given, 1, values, 2), BLO_OK);
+  assert_true(values[0] == 1.0);
+  assert_true(values[1] == 0.0);
+}
+
+static void test_csv_refusals(void **state) {
+  (void)state;
+  blo_data_set *set;
+  const char *const source[] = {path_of("bad.csv")};
+  char source_text[128];
+  snprintf(source_text, sizeof source_text, "%s", source[0]);
+  const char *const sources[] = {source_text};
+  struct {
+    const char *text, *error;
+  } cases[] = {
+      {"x,y\n1,2\n3\n", "bad.csv:3: the row has 1 cells, but the header names 2 columns"},
+      {"1,2\n3,4\n", "bad.csv:1: the first row should name the columns"},
+      {"", "bad.csv is empty"},
+      {"x,y\n1,\"2\n3,4\n", "bad.csv:2: a quoted cell does not end where it should"},
+      {"x,y\n1,\"2\"3\n", "bad.csv:2: a quoted cell does not end where it should"},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    write_text("bad.csv", cases[i].text);
+    assert_int_equal(blo_data_load(context, sources, 1, &set), BLO_BAD_DATA);
+    expect_error("E0604", cases[i].error);
+  }
+  blo_data data = declare("x", BLO_F64, 1, size_n, "f64[n]");
+  blo_dim given = {"d", 1};
+  double values[2];
+  write_text("bad.csv", "x,y\n1,2\n,4\n");
+  assert_int_equal(read_one(source_text, &data, &given, 1, values, 2), BLO_BAD_DATA);
+  expect_error("E0604", "bad.csv:3: an empty cell in column `x` is not a number");
+  write_text("bad.csv", "x,y\n1,2\n0x10,4\n");
+  assert_int_equal(read_one(source_text, &data, &given, 1, values, 2), BLO_BAD_DATA);
+  expect_error("E0604", "bad.csv:3: `0x10` in column `x` is not a number");
+}
+
+static void write_gzip(const char *name, const void *bytes, size_t length) {
+  gzFile file = gzopen(path_of(name), "wb");
+  assert_non_null(file);
+  assert_int_equal(gzwrite(file, bytes, (unsigned)length), length);
+  gzclose(file);
+}
+
+static void test_idx(void **state) {
+  (void)state;
+  // Two images of 2 x 3 bytes: rows of pixels for f32[n, d].
+  unsigned char images[16 + 12] = {0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 3};
+  for (int i = 0; i < 12; i++) images[16 + i] = (unsigned char)(i * 20);
+  blo_data data = declare("train.x", BLO_F32, 2, size_nd, "f32[n, d]");
+  double values[12];
+  char source[160];
+  write_file("images-idx3-ubyte", images, sizeof images);
+  snprintf(source, sizeof source, "train.x=%s", path_of("images-idx3-ubyte"));
+  assert_int_equal(read_one(source, &data, NULL, 0, values, 12), BLO_OK);
+  assert_true(values[11] == 220.0);
+  write_gzip("images-idx3-ubyte.gz", images, sizeof images);
+  snprintf(source, sizeof source, "train.x=%s", path_of("images-idx3-ubyte.gz"));
+  assert_int_equal(read_one(source, &data, NULL, 0, values, 12), BLO_OK);
+  assert_true(values[7] == 140.0);
+  unsigned char shorts[8 + 4] = {0, 0, 0x0B, 1, 0, 0, 0, 2, 0xFF, 0xFE, 1, 0}; // -2 and 256
+  data = declare("y", BLO_I32, 1, size_n, "i32[n]");
+  write_file("y.idx", shorts, sizeof shorts);
+  blo_dim given = {"d", 1};
+  assert_int_equal(read_one(path_of("y.idx"), &data, &given, 1, values, 2), BLO_OK);
+  assert_true(values[0] == -2.0);
+  assert_true(values[1] == 256.0);
+}
+
+static void test_gzipped_text_and_npy(void **state) {
+  (void)state;
+  blo_data data = declare("y", BLO_F64, 1, size_n, "f64[n]");
+  blo_dim given = {"d", 1};
+  double values[3];
+  write_gzip("t.csv.gz", "y\n1\n2\n3\n", 8);
+  assert_int_equal(read_one(path_of("t.csv.gz"), &data, &given, 1, values, 3), BLO_OK);
+  assert_true(values[2] == 3.0);
+}
+
+// ---- names ----
+
+static void test_names(void **state) {
+  (void)state;
+  double two[2] = {1.0, 2.0};
+  blo_data data = declare("train.x", BLO_F64, 1, size_n, "f64[n]");
+  blo_dim given = {"d", 1};
+  double values[2];
+  const char *const members[] = {"train.x", "train/x", "train_x"};
+  char source[160];
+  for (size_t i = 0; i < 3; i++) {
+    blo_array array = {.name = members[i], .dtype = BLO_F64, .rank = 1, .shape = {2}, .data = two};
+    write_npz("all.npz", false, &array, 1);
+    assert_int_equal(read_one(path_of("all.npz"), &data, &given, 1, values, 2), BLO_OK);
+  }
+  blo_array array = {.name = "x", .dtype = BLO_F64, .rank = 1, .shape = {2}, .data = two};
+  write_npz("train.npz", false, &array, 1);
+  assert_int_equal(read_one(path_of("train.npz"), &data, &given, 1, values, 2), BLO_OK);
+  write_npz("other.npz", false, &array, 1);
+  assert_int_equal(read_one(path_of("other.npz"), &data, &given, 1, values, 2), BLO_BAD_DATA);
+  assert_string_equal(blo_last_error(context)->code, "E0602");
+  snprintf(source, sizeof source, "train=%s", path_of("other.npz"));
+  assert_int_equal(read_one(source, &data, &given, 1, values, 2), BLO_OK);
+  assert_int_equal(mkdir(path_of("sub"), 0700), 0);
+  assert_int_equal(mkdir(path_of("sub/train"), 0700), 0);
+  write_npy("sub/train/x.npy", "<f8", false, "(2,)", two, sizeof two);
+  assert_int_equal(read_one(path_of("sub"), &data, &given, 1, values, 2), BLO_OK);
+  write_npy("sub/train_x.npy", "<f8", false, "(2,)", two, sizeof two);
+  assert_int_equal(read_one(path_of("sub"), &data, &given, 1, values, 2),
+                   BLO_OK); // rule 3 before 4
+  write_npy("sub/train.x.npy", "<f8", false, "(2,)", two, sizeof two);
+  assert_int_equal(unlink(path_of("sub/train/x.npy")), 0);
+  assert_int_equal(read_one(path_of("sub"), &data, &given, 1, values, 2), BLO_BAD_DATA);
+  expect_error("E0602", "both train.x.npy and train_x.npy could be `train.x` (ridge.blo:6:22)");
+}
+
+static void test_missing_names(void **state) {
+  (void)state;
+  double two[2] = {1.0, 2.0};
+  blo_array array = {.name = "xtr", .dtype = BLO_F64, .rank = 1, .shape = {2}, .data = two};
+  blo_data data = declare("Xtr", BLO_F64, 1, size_n, "f64[n]");
+  double values[2];
+  write_npz("train.npz", false, &array, 1);
+  assert_int_equal(read_one(path_of("train.npz"), &data, NULL, 0, values, 2), BLO_BAD_DATA);
+  expect_error("E0602", "no data for `Xtr`; ridge.blo:6:22 says f64[n]");
+  assert_string_equal(blo_last_error(context)->help,
+                      "is it train.npz:xtr? then name the table or rename it to Xtr");
+  blo_data_set *set;
+  assert_int_equal(blo_data_load(context, (const char *const[]){"/nonexistent/x.npz"}, 1, &set),
+                   BLO_BAD_DATA);
+  assert_string_equal(blo_last_error(context)->code, "E0602");
+}
+
+// ---- dims ----
+
+static void test_dims_agree(void **state) {
+  (void)state;
+  double x[12] = {0}, y[5] = {0};
+  blo_array arrays[] = {{.name = "Xtr", .dtype = BLO_F64, .rank = 2, .shape = {4, 3}, .data = x},
+                        {.name = "ytr", .dtype = BLO_F64, .rank = 1, .shape = {5}, .data = y}};
+  blo_data data[] = {declare("Xtr", BLO_F64, 2, size_nd, "f64[n, d]"),
+                     declare("ytr", BLO_F64, 1, size_n, "f64[n]")};
+  blo_program program = program_of(data, 2);
+  int64_t dims[2];
+  write_npz("train.npz", false, arrays, 2);
+  blo_data_set *set = load(path_of("train.npz"));
+  assert_int_equal(blo_data_bind_dims(context, set, &program, NULL, 0, dims), BLO_BAD_SHAPE);
+  expect_error("E0601", "train.npz:ytr has shape [5]; ridge.blo:6:22 says f64[n], and n = 4 was "
+                        "bound by train.npz:Xtr");
+  data[1] = declare("ytr", BLO_F64, 1, size_n1, "f64[n + 1]");
+  assert_int_equal(blo_data_bind_dims(context, set, &program, NULL, 0, dims), BLO_OK);
+  blo_data swapped[] = {data[1]}; // n + 1 alone is solved for n
+  blo_program alone = program_of(swapped, 1);
+  blo_dim given[] = {{"d", 3}};
+  assert_int_equal(blo_data_bind_dims(context, set, &alone, given, 1, dims), BLO_OK);
+  assert_int_equal(dims[0], 4);
+  assert_int_equal(blo_data_bind_dims(context, set, &alone, NULL, 0, dims), BLO_BAD_ARGUMENT);
+  expect_error("E0605", "dim `d` has no value");
+  blo_dim wrong[] = {{"n", 7}};
+  assert_int_equal(blo_data_bind_dims(context, set, &program, wrong, 1, dims), BLO_BAD_SHAPE);
+  expect_error("E0601", "train.npz:Xtr has shape [4, 3]; ridge.blo:6:22 says f64[n, d], and n = 7 "
+                        "was given by -D");
+  blo_dim unknown[] = {{"q", 7}};
+  assert_int_equal(blo_data_bind_dims(context, set, &program, unknown, 1, dims), BLO_BAD_ARGUMENT);
+  expect_error("E0605", "ridge.blo has no dim `q`");
+  blo_condition condition = {{word_n, 2}, 3, "3 divides n", "ridge.blo:9:3"};
+  program.conditions = &condition;
+  program.condition_count = 1;
+  assert_int_equal(blo_data_bind_dims(context, set, &program, NULL, 0, dims), BLO_BAD_SHAPE);
+  expect_error("E0601", "ridge.blo:9:3 needs that 3 divides n, and n = 4");
+  blo_data_free(set);
+}
+
+// ---- damage ----
+
+static uint64_t random_state = 12345;
+
+static uint64_t next_random(void) {
+  random_state ^= random_state << 13;
+  random_state ^= random_state >> 7;
+  random_state ^= random_state << 17;
+  return random_state;
+}
+
+// Loads and reads everything a file seems to hold; any status is fine.
+static void read_whatever(const char *path) {
+  blo_data_set *set = NULL;
+  if (blo_data_load(context, &path, 1, &set) != BLO_OK) return;
+  for (size_t i = 0; i < blo_data_count(set); i++) {
+    blo_data_info info = blo_data_describe(set, i);
+    const char *member = strchr(info.label, ':') ? strchr(info.label, ':') + 1 : "x";
+    int64_t words[2 * BLO_MAX_RANK];
+    blo_size shape[BLO_MAX_RANK];
+    for (int axis = 0; axis < info.rank && axis < BLO_MAX_RANK; axis++) {
+      words[2 * axis] = BLO_DIM_CONST;
+      words[2 * axis + 1] = info.shape[axis];
+      shape[axis] = (blo_size){&words[2 * axis], 2};
+    }
+    blo_data data = declare(member, BLO_F64, info.rank, shape, "f64[...]");
+    blo_program program = program_of(&data, 1);
+    int64_t dims[2] = {1, 1};
+    blo_array array;
+    blo_data_read(set, &program, 0, dims, &array);
+  }
+  blo_data_free(set);
+}
+
+static size_t read_back(const char *name, unsigned char *bytes, size_t capacity) {
+  FILE *file = fopen(path_of(name), "rb");
+  assert_non_null(file);
+  size_t length = fread(bytes, 1, capacity, file);
+  fclose(file);
+  return length;
+}
+
+static void mutate_file(const char *name, int rounds) {
+  unsigned char original[8192], bytes[8192];
+  size_t length = read_back(name, original, sizeof original);
+  char path[160], copy_name[64];
+  snprintf(copy_name, sizeof copy_name, "mutated_%s", name);
+  snprintf(path, sizeof path, "%s", path_of(copy_name));
+  for (int round = 0; round < rounds; round++) {
+    memcpy(bytes, original, length);
+    size_t kept = next_random() % 4 ? length : next_random() % (length + 1);
+    for (uint64_t flips = next_random() % 6; flips && kept; flips--) {
+      static const unsigned char telling[] = {0, 0xFF, 0x7F, 0x80, '\n', '"', ',', '9'};
+      size_t at = next_random() % kept;
+      bytes[at] = next_random() % 2 ? telling[next_random() % 8] : (unsigned char)next_random();
+    }
+    write_file(copy_name, bytes, kept);
+    size_t live = counter.live;
+    read_whatever(path);
+    assert_int_equal(counter.live, live);
+  }
+}
+
+static void test_mutated_files(void **state) {
+  (void)state;
+  double x[12] = {1, 2, 3};
+  blo_array arrays[] = {{.name = "x", .dtype = BLO_F64, .rank = 2, .shape = {4, 3}, .data = x},
+                        {.name = "y", .dtype = BLO_F64, .rank = 1, .shape = {12}, .data = x}};
+  write_npz("a.npz", false, arrays, 2);
+  write_npz("b.npz", true, arrays, 2);
+  write_npy("c.npy", "<f8", true, "(4, 3)", x, sizeof x);
+  write_text("d.csv", "a,x0,x1\n1,2,3\n\"4\",5e3,6\n");
+  write_gzip("e.csv.gz", "y\n1\n2\n3\n", 8);
+  unsigned char idx[8 + 4] = {0, 0, 8, 1, 0, 0, 0, 4, 1, 2, 3, 4};
+  write_file("f.idx", idx, sizeof idx);
+  write_gzip("g.idx.gz", idx, sizeof idx);
+  const char *const names[] = {"a.npz", "b.npz", "c.npy", "d.csv", "e.csv.gz", "f.idx", "g.idx.gz"};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) mutate_file(names[i], 400);
+}
+
+static void test_truncated_npz(void **state) {
+  (void)state;
+  double x[12] = {1, 2, 3};
+  blo_array array = {.name = "x", .dtype = BLO_F64, .rank = 2, .shape = {4, 3}, .data = x};
+  unsigned char bytes[4096];
+  write_npz("a.npz", true, &array, 1);
+  size_t length = read_back("a.npz", bytes, sizeof bytes);
+  char path[160];
+  snprintf(path, sizeof path, "%s", path_of("cut.npz"));
+  const char *const sources[] = {path};
+  for (size_t kept = 0; kept < length; kept++) {
+    blo_data_set *set;
+    write_file("cut.npz", bytes, kept);
+    assert_int_equal(blo_data_load(context, sources, 1, &set), BLO_BAD_DATA);
+    assert_string_equal(blo_last_error(context)->code, "E0604");
+  }
+}
+
+// A wrong checksum, and sizes that cannot be true: refused without allocating what they claim.
+static void test_false_claims(void **state) {
+  (void)state;
+  double x[12] = {1, 2, 3}, values[12];
+  blo_data data = declare("x", BLO_F64, 2, size_nd, "f64[n, d]");
+  blo_array array = {.name = "x", .dtype = BLO_F64, .rank = 2, .shape = {4, 3}, .data = x};
+  unsigned char bytes[4096];
+  write_npz("a.npz", false, &array, 1);
+  size_t length = read_back("a.npz", bytes, sizeof bytes);
+  bytes[64 + 128 + 5] ^= 1;
+  write_file("a.npz", bytes, length);
+  assert_int_equal(read_one(path_of("a.npz"), &data, NULL, 0, values, 12), BLO_BAD_DATA);
+  assert_string_equal(blo_last_error(context)->code, "E0604");
+  counter.most = counter.live;
+  size_t before = counter.live;
+  write_npy("x.npy", "<f8", false, "(4000000000, 4000000000)", x, sizeof x);
+  assert_int_equal(read_one(path_of("x.npy"), &data, NULL, 0, values, 12), BLO_BAD_DATA);
+  assert_string_equal(blo_last_error(context)->code, "E0604");
+  write_npy("x.npy", "<f8", false, "(40000000, 3)", x, sizeof x);
+  assert_int_equal(read_one(path_of("x.npy"), &data, NULL, 0, values, 12), BLO_BAD_DATA);
+  unsigned char idx[12] = {0, 0, 0x0E, 2, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF};
+  write_file("x.idx", idx, sizeof idx);
+  assert_int_equal(read_one(path_of("x.idx"), &data, NULL, 0, values, 12), BLO_BAD_DATA);
+  write_gzip("x.idx.gz", idx, sizeof idx);
+  assert_int_equal(read_one(path_of("x.idx.gz"), &data, NULL, 0, values, 12), BLO_BAD_DATA);
+  assert_true(counter.most - before < 200000);
+}
+
+// The counting allocator refuses at every point in turn: an error each time, and no leak.
+static size_t refuse_after;
+
+static void *refusing_resize(void *self, void *pointer, size_t old_bytes, size_t new_bytes) {
+  if (new_bytes && refuse_after-- == 0) {
+    refuse_after = SIZE_MAX;
+    return NULL;
+  }
+  return counting_resize(self, pointer, old_bytes, new_bytes);
+}
+
+static void test_no_memory(void **state) {
+  (void)state;
+  double x[12] = {1, 2, 3};
+  blo_array arrays[] = {{.name = "x", .dtype = BLO_F64, .rank = 2, .shape = {4, 3}, .data = x},
+                        {.name = "y", .dtype = BLO_F64, .rank = 1, .shape = {12}, .data = x}};
+  write_npz("a.npz", true, arrays, 2);
+  write_text("d.csv", "a,x0,x1\n1,2,3\n\"4\",5e3,6\n");
+  blo_context *plain = context;
+  refuse_after = SIZE_MAX;
+  context = blo_context_create(&(blo_allocator){refusing_resize, &counter});
+  size_t live = counter.live;
+  blo_status status = BLO_NO_MEMORY;
+  blo_data data = declare("x", BLO_F64, 2, size_nd, "f64[n, d]");
+  const char *const names[] = {"a.npz", "d.csv"};
+  for (size_t file = 0; file < 2; file++) {
+    size_t tries = 0;
+    for (status = BLO_NO_MEMORY; status == BLO_NO_MEMORY; tries++) {
+      double values[12];
+      refuse_after = tries;
+      status = read_one(path_of(names[file]), &data, NULL, 0, values, file ? 4 : 12);
+      assert_int_equal(counter.live, live);
+    }
+    assert_true(tries > 5);
+    assert_int_equal(status, BLO_OK);
+  }
+  refuse_after = SIZE_MAX;
+  blo_context_destroy(context);
+  context = plain;
+}
+
+static void test_json_lines(void **state) {
+  (void)state;
+  FILE *file = fopen(path_of("log.jsonl"), "w");
+  blo_json json = {file, false};
+  int64_t counts[2] = {INT64_MAX, -1};
+  blo_array array = {.dtype = BLO_I64, .rank = 2, .shape = {2, 1}, .data = counts};
+  blo_json_begin(&json, NULL);
+  blo_json_text(&json, "event", "a \"quote\"\n");
+  blo_json_number(&json, "third", 1.0 / 3.0);
+  blo_json_number(&json, "nothing", (double)__builtin_nanf(""));
+  blo_json_begin(&json, "inner");
+  blo_json_integer(&json, "step", 7);
+  blo_json_end(&json);
+  blo_json_array(&json, "counts", &array);
+  blo_json_end_line(&json);
+  fclose(file);
+  unsigned char text[512] = {0};
+  read_back("log.jsonl", text, sizeof text - 1);
+  assert_string_equal((const char *)text,
+                      "{\"event\":\"a \\\"quote\\\"\\u000a\",\"third\":0.33333333333333331,"
+                      "\"nothing\":null,\"inner\":{\"step\":7},"
+                      "\"counts\":[[9223372036854775807],[-1]]}\n");
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test_setup_teardown(test_npz_round_trip, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_stored_arrays_are_mapped, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_npy_types_and_order, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_scalars_and_empty_arrays, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_conversions, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_half_floats, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_csv, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_csv_refusals, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_idx, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_gzipped_text_and_npy, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_names, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_missing_names, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_dims_agree, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_mutated_files, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_truncated_npz, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_false_claims, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_no_memory, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_json_lines, setup, teardown),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
