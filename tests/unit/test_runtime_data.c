@@ -1,10 +1,11 @@
 // Data files: every format read back, every way of naming, every refusal with its text, and damage
 // of all kinds, which may be refused but must never crash, leak or allocate by a false claim.
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <cmocka.h>
 
 #include "common/dims.h"
 #include "data/data_set.h"
