@@ -3,6 +3,7 @@
 // Enters: parts. Leaves: interned types, linked lists of ops, answers about nesting and use. What
 // an op means is not known here.
 #include "ir/ir_internal.h"
+#include "text/diagnostics.h"
 
 #include <string.h>
 

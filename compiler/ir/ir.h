@@ -199,6 +199,9 @@ const char *type_text(Module *module, const Type *type); // "f64[n, d]"
 
 /// The number of the row (code, text, span), added when it is new.
 int module_note(Module *module, int code, const char *text, Span span);
+/// The row for what `op` itself may find while running: an index out of range (gather, scatter_add,
+/// dynamic ops), a pivot that is not positive (cholesky) or zero (solve). -1 for other ops.
+int op_check_note(Module *module, const Op *op);
 Func *func_create(Module *module, Name name);
 Func *module_find(const Module *module, Name name);
 Value *block_add_param(Block *block, const Type *type, Name name);

@@ -41,6 +41,7 @@ typedef struct Interpretation {
   void *self;
   bool round;         // round to the dtype after every op
   int64_t op_limit;   // 0: none; evaluated ops before giving up
+  int64_t entry_limit; // of one value; 0: 2^27
   const char *error;  // set when evaluation stops (limit, size): no partial results
   // numbers of the module's notes that fired (a gather out of range is E0704, a failed Cholesky or LU E0705)
   VEC(int) notes;
