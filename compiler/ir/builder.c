@@ -16,8 +16,7 @@ Builder builder_at(Block *block) {
   return (Builder){block->module, block, {0}};
 }
 
-// --- attributes
-// -----------------------------------------------------------------------------------
+// --- attributes ------------------------------------------------------------------------
 
 static uint64_t bits_of(double x) {
   uint64_t bits;
@@ -174,8 +173,7 @@ bool attr_equal(Opcode code, const Attr *a, const Attr *b) {
   }
 }
 
-// --- structural equality
-// --------------------------------------------------------------------------
+// --- structural equality ---------------------------------------------------------------
 
 // A region hashes by its shape only (codes, attributes, outer operands); equality is exact.
 static uint64_t region_hash(uint64_t seed, const Block *block) {
@@ -239,8 +237,7 @@ static bool same_op(const Op *a, const Op *b) {
   return same;
 }
 
-// --- tables
-// ---------------------------------------------------------------------------------------
+// --- tables ----------------------------------------------------------------------------
 
 static void table_insert(OpTable *table, Op *op) {
   size_t slot = op->hash & (table->capacity - 1);
@@ -284,8 +281,7 @@ Op *op_find(Block *block, const Op *wanted) {
   return NULL;
 }
 
-// --- making ops
-// -----------------------------------------------------------------------------------
+// --- making ops ------------------------------------------------------------------------
 
 Op *ir_op(Builder *b, Opcode code, Value *const *operands, int operand_count, const Attr *attr,
           Block *const *regions, int region_count) {

@@ -8,8 +8,7 @@ static Module *module_of(const Builder *b) {
   return b->module;
 }
 
-// --- sources
-// --------------------------------------------------------------------------------------
+// --- sources ---------------------------------------------------------------------------
 
 Value *ir_real(Builder *b, const Type *type, double value) {
   REQUIRE(dtype_is_float(type->dtype), "float constant of type %s", type_text(b->module, type));
@@ -78,8 +77,7 @@ Value *ir_random(Builder *b, RandomKind kind, const Type *type, Value *const *op
   return ir_value(b, OP_RANDOM, operands, count, &attr);
 }
 
-// --- elementwise
-// ----------------------------------------------------------------------------------
+// --- elementwise -----------------------------------------------------------------------
 
 Value *ir_unary(Builder *b, Opcode code, Value *x) {
   return ir_value(b, code, &x, 1, NULL);
@@ -107,8 +105,7 @@ Value *ir_stop(Builder *b, Value *x) {
   return ir_unary(b, OP_STOP, x);
 }
 
-// --- index maps
-// -----------------------------------------------------------------------------------
+// --- index maps ------------------------------------------------------------------------
 
 typedef struct MapParts {
   int64_t matrix[MAX_RANK * MAX_RANK];
@@ -216,8 +213,7 @@ Value *ir_concat(Builder *b, Value *const *parts, int count, int axis) {
   return ir_value(b, OP_CONCAT, parts, count, &attr);
 }
 
-// --- reductions
-// -----------------------------------------------------------------------------------
+// --- reductions ------------------------------------------------------------------------
 
 Value *ir_reduce(Builder *b, Opcode code, Value *x, uint32_t axes) {
   Attr attr = {.reduce = {axes}};
@@ -243,8 +239,7 @@ Value *ir_argsort(Builder *b, Value *x, int axis, bool descending) {
   return ir_value(b, OP_ARGSORT, &x, 1, &attr);
 }
 
-// --- contractions
-// ---------------------------------------------------------------------------------
+// --- contractions ----------------------------------------------------------------------
 
 // Reads through a transpose of one dot operand when its free axes keep their order; false: not
 // possible.
@@ -312,8 +307,7 @@ Value *ir_solve(Builder *b, Value *a, Value *rhs, bool transposed) {
   return ir_value(b, OP_SOLVE, (Value *[]){a, rhs}, 2, &attr);
 }
 
-// --- data-dependent places
-// ------------------------------------------------------------------------
+// --- data-dependent places -------------------------------------------------------------
 
 static void set_axes(Attr *attr, int axis_count, const int8_t *axes) {
   REQUIRE(axis_count > 0 && axis_count <= MAX_RANK, "%d gathered axes", axis_count);
@@ -355,8 +349,7 @@ Value *ir_dynamic_update(Builder *b, Value *x, Value *u, Value *const *starts, b
   return ir_value(b, OP_DYNAMIC_UPDATE, operands, 2 + rank, &attr);
 }
 
-// --- control
-// --------------------------------------------------------------------------------------
+// --- control ---------------------------------------------------------------------------
 
 void ir_note(Builder *b, Value *condition, int code, const char *text) {
   double value;

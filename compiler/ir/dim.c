@@ -56,8 +56,7 @@ int dim_compare(const Dim *a, const Dim *b) {
   return a->count < b->count ? -1 : a->count > b->count;
 }
 
-// --- interning
-// ------------------------------------------------------------------------------------
+// --- interning -------------------------------------------------------------------------
 
 static bool terms_equal(const Term *a, const Term *b) {
   return a->coefficient == b->coefficient && a->degree == b->degree &&
@@ -176,8 +175,7 @@ DimTable *dim_table_create(Arena *arena, Interner *names) {
   return table;
 }
 
-// --- normal form
-// ----------------------------------------------------------------------------------
+// --- normal form -----------------------------------------------------------------------
 
 static void terms_sort(Term *terms, size_t count, Term *scratch) {
   if (count < 2) return;
@@ -314,8 +312,7 @@ const Dim *dim_from_terms(DimTable *table, TermList *terms) {
   return table->invalid;
 }
 
-// --- constructors
-// ---------------------------------------------------------------------------------
+// --- constructors ----------------------------------------------------------------------
 
 const Dim *dim_const(DimTable *table, int64_t value) {
   Term term = {value, 0, NULL};
@@ -512,8 +509,7 @@ const Dim *dim_max(DimTable *table, const Dim *a, const Dim *b) {
   return dim_from_atom(table, atom_intern(table, ATOM_MAX, a, b, 0));
 }
 
-// --- conditions
-// -----------------------------------------------------------------------------------
+// --- conditions ------------------------------------------------------------------------
 
 void dim_add_condition(DimTable *table, const Dim *dividend, int64_t divisor, Span span) {
   for (size_t i = 0; i < table->conditions.count; i++)

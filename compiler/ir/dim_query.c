@@ -6,8 +6,7 @@
 
 #include <string.h>
 
-// --- exact division
-// -------------------------------------------------------------------------------
+// --- exact division --------------------------------------------------------------------
 
 // The quotient of two monomials, or false when b's atoms are not all in a.
 static bool monomial_divide(DimTable *table, const Term *a, const Term *b, Term *quotient) {
@@ -96,8 +95,7 @@ const Dim *dim_divide(DimTable *table, const Dim *a, const Dim *b, Span span) {
   return NULL;
 }
 
-// --- proofs
-// ---------------------------------------------------------------------------------------
+// --- proofs ----------------------------------------------------------------------------
 
 bool dim_difference(DimTable *table, const Dim *a, const Dim *b, int64_t *difference) {
   return dim_is_const(dim_sub(table, a, b), difference);
@@ -136,8 +134,7 @@ bool dim_provably_nonnegative(DimTable *table, const Dim *a) {
   return true;
 }
 
-// --- substitution
-// ---------------------------------------------------------------------------------
+// --- substitution ----------------------------------------------------------------------
 
 typedef const Dim *(*DimMap)(void *self, Name name);
 
@@ -193,8 +190,7 @@ bool dim_match(DimTable *table, const Dim *formal, const Dim *actual, DimBinding
   return dim_substitute(table, formal, bound_value, &self) == actual;
 }
 
-// --- evaluation
-// -----------------------------------------------------------------------------------
+// --- evaluation ------------------------------------------------------------------------
 
 typedef bool (*DimValue)(void *self, Name name, int64_t *result);
 
@@ -241,8 +237,7 @@ void dim_names(Arena *arena, const Dim *d, NameList *names) {
     }
 }
 
-// --- the program for the runtime
-// ------------------------------------------------------------------
+// --- the program for the runtime -------------------------------------------------------
 
 typedef struct DimCode {
   Arena *arena;

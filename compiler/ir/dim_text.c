@@ -56,8 +56,7 @@ const char *dim_text(DimTable *table, const Dim *d) {
   return text_string(&out);
 }
 
-// --- reader
-// ---------------------------------------------------------------------------------------
+// --- reader ----------------------------------------------------------------------------
 
 typedef struct DimReader {
   DimTable *table;

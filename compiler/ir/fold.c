@@ -26,8 +26,7 @@ static bool is_number(const Value *v, double number) {
   return ir_is_splat(v, &value) && value == number;
 }
 
-// --- one operand
-// ----------------------------------------------------------------------------------
+// --- one operand -----------------------------------------------------------------------
 
 // f(at) = value exactly, in every implementation.
 static const struct {
@@ -77,8 +76,7 @@ static Value *fold_convert(Builder *b, Value *x, const Type *type) {
                                : scalar_wrap(type->dtype, c.integer));
 }
 
-// --- two operands
-// ---------------------------------------------------------------------------------
+// --- two operands ----------------------------------------------------------------------
 
 static Value *fold_constants(Builder *b, Opcode code, Value *x, Value *y) {
   Splat c = splat_of(x), d = splat_of(y);
@@ -192,8 +190,7 @@ static Value *fold_binary(Builder *b, Opcode code, Value *x, Value *y) {
   }
 }
 
-// --- comparison and choice
-// ------------------------------------------------------------------------
+// --- comparison and choice -------------------------------------------------------------
 
 static Value *fold_compare(Builder *b, Compare op, Value *x, Value *y) {
   const Type *type = type_with_dtype(b->module, x->type, DT_BOOL);

@@ -25,8 +25,7 @@ static const char *text_of(const Inference *in, const Type *type) {
   return type_text(in->module, type);
 }
 
-// --- sources
-// --------------------------------------------------------------------------------------
+// --- sources ---------------------------------------------------------------------------
 
 static const char *infer_CONST(const Inference *in) {
   const Type *type = in->attr->type;
@@ -77,8 +76,7 @@ static const char *infer_RANDOM(const Inference *in) {
   return infer_one(in, type);
 }
 
-// --- elementwise
-// ----------------------------------------------------------------------------------
+// --- elementwise -----------------------------------------------------------------------
 
 static const char *infer_unary(const Inference *in) {
   return infer_one(in, in->operands[0]->type);
@@ -118,8 +116,7 @@ static const char *infer_SELECT(const Inference *in) {
   return infer_one(in, x);
 }
 
-// --- index maps
-// -----------------------------------------------------------------------------------
+// --- index maps ------------------------------------------------------------------------
 
 static const char *check_map(const Inference *in, int in_rank, int out_rank) {
   const IndexMap *map = &in->attr->map;
@@ -179,8 +176,7 @@ static const char *infer_CONCAT(const Inference *in) {
   return infer_one(in, type_get(in->module, first->dtype, first->rank, shape));
 }
 
-// --- the table
-// ------------------------------------------------------------------------------------
+// --- the table -------------------------------------------------------------------------
 
 #define infer_NEG         infer_unary
 #define infer_ABS         infer_unary

@@ -5,8 +5,7 @@ static const char *text_of(const Inference *in, const Type *type) {
   return type_text(in->module, type);
 }
 
-// --- reductions
-// -----------------------------------------------------------------------------------
+// --- reductions ------------------------------------------------------------------------
 
 const char *infer_REDUCE_SUM(const Inference *in) {
   const Type *x = in->operands[0]->type;
@@ -47,8 +46,7 @@ const char *infer_ARGSORT(const Inference *in) {
                  : infer_one(in, type_with_dtype(in->module, in->operands[0]->type, DT_I64));
 }
 
-// --- contractions
-// ---------------------------------------------------------------------------------
+// --- contractions ----------------------------------------------------------------------
 
 // Marks the axes of one operand; NULL unless an axis is out of range or named twice.
 static const char *mark_axes(const Inference *in, const Type *type, const int8_t *axes, int count,
@@ -117,8 +115,7 @@ const char *infer_TRISOLVE(const Inference *in) {
   return infer_one(in, b);
 }
 
-// --- data-dependent places
-// ------------------------------------------------------------------------
+// --- data-dependent places -------------------------------------------------------------
 
 // Checks the axes and indices of gather and scatter_add; the shape index ++ remaining axes of
 // `table`.
@@ -198,8 +195,7 @@ const char *infer_DYNAMIC_UPDATE(const Inference *in) {
   return message ? message : infer_one(in, x);
 }
 
-// --- control
-// --------------------------------------------------------------------------------------
+// --- control ---------------------------------------------------------------------------
 
 static const char *expect_types(const Inference *in, const char *what, const ValueList *found,
                                 const Type *const *wanted, int count) {

@@ -14,8 +14,7 @@
 
 enum { DEFAULT_ENTRY_LIMIT = 1 << 27 };
 
-// --- tensors
-// --------------------------------------------------------------------------------------
+// --- tensors ---------------------------------------------------------------------------
 
 static Tensor *tensor_with(Arena *arena, Dtype dtype, int rank, const int64_t *shape,
                            int64_t count) {
@@ -100,8 +99,7 @@ bool index_next(int rank, const int64_t *shape, int64_t *index) {
   return false;
 }
 
-// --- the interpreter's state
-// ----------------------------------------------------------------------
+// --- the interpreter's state -----------------------------------------------------------
 
 bool interp_fail(Interpreter *ip, const char *format, ...) {
   if (ip->run->error) return false;
@@ -166,8 +164,7 @@ static void round_tensor(Tensor *tensor) {
     tensor->reals[i] = scalar_round(tensor->dtype, tensor->reals[i]);
 }
 
-// --- control
-// --------------------------------------------------------------------------------------
+// --- control ---------------------------------------------------------------------------
 
 static EvaluateFunction *const evaluate_table[OP_COUNT];
 
@@ -314,8 +311,7 @@ bool evaluate_LOOP(Interpreter *ip, const Op *op) {
   return true;
 }
 
-// --- the table
-// ------------------------------------------------------------------------------------
+// --- the table -------------------------------------------------------------------------
 
 #define evaluate_NEG      evaluate_unary
 #define evaluate_ABS      evaluate_unary
@@ -356,8 +352,7 @@ static EvaluateFunction *const evaluate_table[OP_COUNT] = {
 #include "ir/ops.def"
 };
 
-// --- entry
-// ----------------------------------------------------------------------------------------
+// --- entry -----------------------------------------------------------------------------
 
 static bool bind_arguments(Interpreter *ip, const Func *func, Tensor *const *arguments) {
   for (size_t i = 0; i < func->body->params.count; i++) {

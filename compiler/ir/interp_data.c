@@ -6,8 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-// --- reductions
-// -----------------------------------------------------------------------------------
+// --- reductions ------------------------------------------------------------------------
 
 static void fill(Tensor *x, double real, int64_t integer) {
   for (int64_t i = 0; i < x->count; i++) {
@@ -155,8 +154,7 @@ bool evaluate_ARGSORT(Interpreter *ip, const Op *op) {
   return true;
 }
 
-// --- contractions
-// ---------------------------------------------------------------------------------
+// --- contractions ----------------------------------------------------------------------
 
 typedef struct Offsets {
   int64_t *data, count;
@@ -330,8 +328,7 @@ bool evaluate_SOLVE(Interpreter *ip, const Op *op) {
   return true;
 }
 
-// --- data-dependent places
-// ------------------------------------------------------------------------
+// --- data-dependent places -------------------------------------------------------------
 
 // How gather and scatter_add walk a table: for each entry of the index tensors, `rest` holds the
 // offsets of what is taken whole.

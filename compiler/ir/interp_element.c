@@ -6,8 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-// --- sources
-// --------------------------------------------------------------------------------------
+// --- sources ---------------------------------------------------------------------------
 
 bool evaluate_CONST(Interpreter *ip, const Op *op) {
   const Attr *attr = &op->attr;
@@ -91,8 +90,7 @@ bool evaluate_RANDOM(Interpreter *ip, const Op *op) {
   return true;
 }
 
-// --- elementwise
-// ----------------------------------------------------------------------------------
+// --- elementwise -----------------------------------------------------------------------
 
 bool evaluate_unary(Interpreter *ip, const Op *op) {
   const Tensor *x = operand_value(ip, op, 0);
@@ -167,8 +165,7 @@ bool evaluate_SELECT(Interpreter *ip, const Op *op) {
   return true;
 }
 
-// --- index maps
-// -----------------------------------------------------------------------------------
+// --- index maps ------------------------------------------------------------------------
 
 // A map as one linear address: base + sum of step[k] * o[k] over the indexed tensor's entries.
 typedef struct Address {

@@ -7,8 +7,7 @@
 
 #include <string.h>
 
-// --- types
-// ----------------------------------------------------------------------------------------
+// --- types -----------------------------------------------------------------------------
 
 typedef struct TypeTable {
   const Type **slots;
@@ -109,8 +108,37 @@ int module_note(Module *module, int code, const char *text, Span span) {
   return (int)module->notes.count - 1;
 }
 
-// --- functions and blocks
-// -------------------------------------------------------------------------
+int op_check_note(Module *module, const Op *op) {
+  switch (op->code) {
+  case OP_GATHER:
+  case OP_SCATTER_ADD:
+    return module_note(module, E0704, "an index is out of range; the nearest one is used",
+                       op->span);
+  case OP_DYNAMIC_SLICE:
+  case OP_DYNAMIC_UPDATE:
+    return module_note(module, E0704, "a slice is out of range; the nearest one is used", op->span);
+  case OP_CHOLESKY:
+    return module_note(module, E0705, "this matrix is not positive definite", op->span);
+  case OP_SOLVE:
+    return module_note(module, E0705, "this matrix is singular", op->span);
+  default:
+    return -1;
+  }
+}
+
+static void register_checks(Module *module, const Block *block) {
+  for (const Op *op = block->first; op; op = op->next) {
+    op_check_note(module, op);
+    for (int i = 0; i < op->region_count; i++) register_checks(module, op->regions[i]);
+  }
+}
+
+void module_register_checks(Module *module) {
+  for (size_t i = 0; i < module->funcs.count; i++)
+    register_checks(module, module->funcs.data[i]->body);
+}
+
+// --- functions and blocks --------------------------------------------------------------
 
 Func *func_create(Module *module, Name name) {
   Func *func = ARENA_NEW(module->arena, Func);
@@ -162,8 +190,7 @@ size_t type_constant_entries(const Type *type) {
   return entries;
 }
 
-// --- ops
-// ------------------------------------------------------------------------------------------
+// --- ops -------------------------------------------------------------------------------
 
 static void copy_attr(Arena *arena, Opcode code, Attr *attr) {
   if (code == OP_VIEW || code == OP_UNVIEW) {
@@ -275,8 +302,7 @@ bool op_has_note(const Op *op) {
   return false;
 }
 
-// --- walks
-// ----------------------------------------------------------------------------------------
+// --- walks -----------------------------------------------------------------------------
 
 static bool inside_regions(const Op *op, const Block *block) {
   for (; block; block = block->parent)

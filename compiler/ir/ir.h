@@ -202,6 +202,8 @@ int module_note(Module *module, int code, const char *text, Span span);
 /// The row for what `op` itself may find while running: an index out of range (gather, scatter_add,
 /// dynamic ops), a pivot that is not positive (cholesky) or zero (solve). -1 for other ops.
 int op_check_note(Module *module, const Op *op);
+/// Makes the rows of all ops of all functions, so that the table of notes is complete before anything runs.
+void module_register_checks(Module *module);
 Func *func_create(Module *module, Name name);
 Func *module_find(const Module *module, Name name);
 Value *block_add_param(Block *block, const Type *type, Name name);

@@ -21,8 +21,7 @@ typedef struct Printer {
   unsigned next;
 } Printer;
 
-// --- labels
-// ---------------------------------------------------------------------------------------
+// --- labels ----------------------------------------------------------------------------
 
 static bool is_plain_name(const char *name) {
   char c = *name;
@@ -70,8 +69,7 @@ static Printer printer_start(Arena *arena, TextBuffer *out, const Func *func) {
   return p;
 }
 
-// --- parts
-// ----------------------------------------------------------------------------------------
+// --- parts -----------------------------------------------------------------------------
 
 static void print_type(Printer *p, const Type *type) {
   text_add(p->out, dtype_text(type->dtype));
@@ -310,8 +308,7 @@ static void print_attr(Printer *p, const Op *op) {
   }
 }
 
-// --- ops
-// ------------------------------------------------------------------------------------------
+// --- ops -------------------------------------------------------------------------------
 
 static void print_list(Printer *p, Value *const *values, int count) {
   for (int i = 0; i < count; i++) {
@@ -437,8 +434,7 @@ static void print_body(Printer *p, const Block *block, int depth) {
   text_add(p->out, "\n");
 }
 
-// --- functions
-// ------------------------------------------------------------------------------------
+// --- functions -------------------------------------------------------------------------
 
 static void type_names(Arena *arena, const Type *type, NameList *names) {
   for (int i = 0; i < type->rank; i++) dim_names(arena, type->shape[i], names);

@@ -30,8 +30,7 @@ static bool read_region(Reader *r, Block *block) {
   return fine;
 }
 
-// --- control ops
-// ----------------------------------------------------------------------------------
+// --- control ops -----------------------------------------------------------------------
 
 typedef struct OpParts {
   ValueList operands;
@@ -141,8 +140,7 @@ static bool read_custom(Reader *r, OpParts *parts, Block *outer) {
   return true;
 }
 
-// --- ops
-// ------------------------------------------------------------------------------------------
+// --- ops -------------------------------------------------------------------------------
 
 // `gt` and `uniform`: words between the op and its operands.
 static bool read_variant(Reader *r, Opcode code, Attr *attr) {
@@ -259,8 +257,7 @@ static bool read_block(Reader *r, Block *block) {
   return false;
 }
 
-// --- functions
-// ------------------------------------------------------------------------------------
+// --- functions -------------------------------------------------------------------------
 
 // `dims(..)` stands behind the parameters that use it, so it is looked up first.
 static bool read_dims_ahead(Reader *r) {

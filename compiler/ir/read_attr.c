@@ -93,8 +93,7 @@ static bool read_constant(Reader *r, Attr *attr) {
   return true;
 }
 
-// --- index maps
-// -----------------------------------------------------------------------------------
+// --- index maps ------------------------------------------------------------------------
 
 static bool is_digit(char c) {
   return c >= '0' && c <= '9';
@@ -161,8 +160,7 @@ static bool read_map(Reader *r, Attr *attr, int in_rank, int out_rank) {
   return read_expect(r, "]");
 }
 
-// --- the table
-// ------------------------------------------------------------------------------------
+// --- the table -------------------------------------------------------------------------
 
 static bool read_note(Reader *r, Attr *attr) {
   const char *text;
