@@ -76,7 +76,8 @@ typedef struct BindingGroup {
 Program *check_program(Compilation *compilation, Node *file);
 
 /// Looks `name` up among what `file` sees, by kind (BIND_METHOD, BIND_OPTIMIZER, BIND_SET,
-/// BIND_FUNCTION); NULL when there is none. `module` NULL: unqualified.
+/// BIND_FUNCTION; the other kinds of top-level declarations work too); NULL when there is none.
+/// `module` NULL: unqualified.  Does not find builtins.
 Binding *program_find(const Program *program, const Node *file, Name module, Name name,
                       BindingKind kind);
 

@@ -1,0 +1,405 @@
+// Levels and stages: who declares what, and what a level must have.
+//
+// Enters: the items of a file or the items of a stage. Leaves: the problem's tables, every clause
+// resolved. Inside a level the variables of both levels are visible; batches and `let`s only in the
+// level that has them, `let`s from where they stand on.
+#include "check/checker.h"
+
+#include <string.h>
+
+View problem_view(Module *module, Problem *problem, Node *owner) {
+  return (View){.module = module,
+                .problem = problem,
+                .owner = owner,
+                .data = true,
+                .stages = true,
+                .iteration = true,
+                .where = "a level"};
+}
+
+// ---- declaring
+
+static void declare_variable(Checker *c, Problem *problem, BindingKind kind, Ident name, Node *node,
+                             Node *owner, Binding **slot) {
+  *slot = binding_make(c, kind, name.name, node, owner);
+  declare_in(c, &problem->variables, *slot);
+}
+
+static void declare_report(Checker *c, Problem *problem, Node *node, Node *owner) {
+  node->as.report.binding = binding_make(c, BIND_REPORT, node->as.report.name.name, node, owner);
+  declare_in(c, &problem->reports, node->as.report.binding);
+}
+
+static void declare_level(Checker *c, Problem *problem, Node *level, int depth);
+
+static void declare_clause(Checker *c, Problem *problem, Node *clause, Node *owner, int depth) {
+  switch (clause->kind) {
+  case NODE_VAR:
+    declare_variable(c, problem, BIND_VAR, clause->as.var.name, clause, owner,
+                     &clause->as.var.binding);
+    break;
+  case NODE_STATE:
+    declare_variable(c, problem, BIND_STATE, clause->as.state.name, clause, owner,
+                     &clause->as.state.binding);
+    break;
+  case NODE_REPORT:
+    declare_report(c, problem, clause, owner);
+    break;
+  case ITEM_LEVEL:
+    declare_level(c, problem, clause, depth + 1);
+    break;
+  default:
+    break;
+  }
+}
+
+static void report_second_level(Checker *c, const Node *level, const Node *first) {
+  const char *word = level->as.level.upper ? "upper" : "lower";
+  Diagnostic *d = report(c->diagnostics, E0204, level->span, "there is a second `%s` level", word);
+  diagnostic_label(d, first->span, "the first is here");
+  if (!level->as.level.upper)
+    diagnostic_help(d, "a third level stands inside the `lower` block it belongs to");
+}
+
+static void declare_level(Checker *c, Problem *problem, Node *level, int depth) {
+  Node **slot = level->as.level.upper ? &problem->upper : &problem->lower;
+  if (depth == 0 && *slot) report_second_level(c, level, *slot);
+  if (depth == 0 && !*slot) *slot = level;
+  Name name = level->as.level.name.name;
+  if (name) {
+    level->as.level.binding = binding_make(c, BIND_LEVEL, name, level, problem->stage);
+    declare_in(c, &problem->levels, level->as.level.binding);
+  }
+  NodeList clauses = level->as.level.clauses;
+  for (size_t i = 0; i < clauses.count; i++)
+    declare_clause(c, problem, clauses.data[i], level, depth);
+}
+
+static void declare_solve(Checker *c, Problem *problem, Node *solve) {
+  Name name = solve->as.solve.name.name;
+  Name key = name ? name : intern(c->compilation->names, "");
+  const Node *earlier = name_get(&problem->solves, key);
+  if (!earlier) {
+    name_put(c->arena, &problem->solves, key, solve);
+    return;
+  }
+  Span span = name ? solve->as.solve.name.span : solve->span;
+  Diagnostic *d;
+  if (name)
+    d = report(c->diagnostics, E0202, span, "the solve block `%s` is declared twice", name);
+  else
+    d = report(c->diagnostics, E0202, span, "there is a second solve block without a name");
+  diagnostic_label(d, name ? earlier->as.solve.name.span : earlier->span, "the first is here");
+  if (!name) diagnostic_help(d, "give it a name: `solve other { ... }`");
+}
+
+void declare_problem(Checker *c, Module *module, Problem *problem, NodeList items) {
+  (void)module;
+  problem->variables = name_table(c->arena);
+  problem->reports = name_table(c->arena);
+  problem->levels = name_table(c->arena);
+  problem->solves = name_table(c->arena);
+  problem->broken = has_error(items);
+  Node *owner = problem->stage;
+  for (size_t i = 0; i < items.count; i++) {
+    Node *item = items.data[i];
+    if (item->kind == ITEM_LEVEL)
+      declare_level(c, problem, item, 0);
+    else if (item->kind == ITEM_SOLVE)
+      declare_solve(c, problem, item);
+    else if (item->kind == NODE_REPORT)
+      declare_report(c, problem, item, owner);
+    else if (problem->stage)
+      declare_clause(c, problem, item, owner, 0);
+  }
+}
+
+// ---- clauses
+
+static void check_level(Checker *c, Module *module, Problem *problem, Node *level, int depth);
+
+static void check_update(Checker *c, View *view, Node *clause) {
+  resolve_expression(c, view, clause->as.update.value);
+  Binding *target = name_get(&view->problem->variables, clause->as.update.name.name);
+  clause->as.update.target = target;
+  if (!target && !is_poisoned(view, clause->as.update.name.name)) {
+    report(c->diagnostics, E0201, clause->as.update.name.span, "there is no variable `%s`",
+           clause->as.update.name.name);
+    return;
+  }
+  report_later(c, clause->span, "an `update` clause comes later");
+}
+
+static void check_clause(Checker *c, View *view, Node *clause, int depth) {
+  switch (clause->kind) {
+  case NODE_VAR:
+    resolve_type(c, view, clause->as.var.type);
+    resolve_set_call(c, view, clause->as.var.set);
+    resolve_expression(c, view, clause->as.var.initial);
+    break;
+  case NODE_STATE:
+    resolve_type(c, view, clause->as.state.type);
+    resolve_expression(c, view, clause->as.state.initial);
+    resolve_expression(c, view, clause->as.state.then);
+    break;
+  case NODE_BATCH:
+    resolve_expression(c, view, clause->as.batch.value);
+    break;
+  case NODE_LET:
+    resolve_let(c, view, clause);
+    break;
+  case NODE_ENSURE:
+    resolve_ensure(c, view, clause);
+    break;
+  case NODE_OBJECTIVE:
+    resolve_expression(c, view, clause->as.objective.value);
+    break;
+  case NODE_SUBJECT:
+    resolve_expression(c, view, clause->as.subject.value);
+    break;
+  case NODE_REPORT:
+    resolve_expression(c, view, clause->as.report.value);
+    break;
+  case NODE_PROX:
+    resolve_expression(c, view, clause->as.prox.value);
+    report_later(c, clause->span, "a `prox` clause comes later");
+    break;
+  case NODE_UPDATE:
+    check_update(c, view, clause);
+    break;
+  case ITEM_LEVEL:
+    if (view->owner->kind == ITEM_LEVEL)
+      check_level(c, view->module, view->problem, clause, depth + 1);
+    break;
+  default:
+    break;
+  }
+}
+
+// Batches and named constraints of a level, before its clauses are resolved.
+static void declare_level_names(Checker *c, View *view, NodeList clauses) {
+  for (size_t i = 0; i < clauses.count; i++) {
+    Node *clause = clauses.data[i];
+    Binding *binding = NULL;
+    if (clause->kind == NODE_BATCH)
+      binding = clause->as.batch.binding =
+          binding_make(c, BIND_BATCH, clause->as.batch.name.name, clause, view->owner);
+    if (clause->kind == NODE_SUBJECT && clause->as.subject.name.name)
+      binding = clause->as.subject.binding =
+          binding_make(c, BIND_CONSTRAINT, clause->as.subject.name.name, clause, view->owner);
+    if (!binding) continue;
+    Binding *variable = name_get(&view->problem->variables, binding->name);
+    if (variable)
+      report_redeclared(c, binding_span(binding), binding->name, variable);
+    else
+      declare_in(c, &view->locals->names, binding);
+  }
+}
+
+// A `let` of a level must not hide a variable: both would be read by the same name.
+static void check_let_names(Checker *c, const View *view, const Node *pattern) {
+  if (pattern->kind == PATTERN_TUPLE)
+    for (size_t i = 0; i < pattern->as.pattern_tuple.items.count; i++)
+      check_let_names(c, view, pattern->as.pattern_tuple.items.data[i]);
+  if (pattern->kind != PATTERN_NAME) return;
+  Binding *variable = name_get(&view->problem->variables, pattern->as.pattern_name.name);
+  if (variable) report_redeclared(c, pattern->span, pattern->as.pattern_name.name, variable);
+}
+
+static void check_objective(Checker *c, NodeList clauses, Span span, const char *word) {
+  const Node *first = NULL;
+  for (size_t i = 0; i < clauses.count; i++) {
+    const Node *clause = clauses.data[i];
+    if (clause->kind != NODE_OBJECTIVE) continue;
+    if (first) {
+      Diagnostic *d =
+          report(c->diagnostics, E0404, clause->span, "%s has a second objective", word);
+      diagnostic_label(d, first->span, "the first is here");
+      diagnostic_help(d, "add the terms up in one objective");
+    }
+    first = first ? first : clause;
+  }
+  if (first || has_error(clauses)) return;
+  Diagnostic *d = report(c->diagnostics, E0404, span, "%s has no objective", word);
+  diagnostic_help(d, "write `minimize ...;` or `maximize ...;`");
+}
+
+static void check_variables(Checker *c, NodeList clauses, Span span, const char *word) {
+  for (size_t i = 0; i < clauses.count; i++)
+    if (clauses.data[i]->kind == NODE_VAR || is_error(clauses.data[i])) return;
+  Diagnostic *d = report(c->diagnostics, E0204, span, "%s has no variable", word);
+  diagnostic_help(d, "declare one: `var w: f64[d] = 0.0;`");
+}
+
+// The first line of a block, for messages about the whole of it.
+static Span head_span(const Node *level) {
+  Span span = level->span;
+  if (level->as.level.name.name)
+    span.end = level->as.level.name.span.end;
+  else
+    span.end = span.start + 5; // `upper`, `lower`
+  return span;
+}
+
+static void check_clauses(Checker *c, View *view, NodeList clauses, int depth) {
+  Scope scope = scope_open(c, view->locals);
+  view->locals = &scope;
+  declare_level_names(c, view, clauses);
+  for (size_t i = 0; i < clauses.count; i++) {
+    Node *clause = clauses.data[i];
+    if (clause->kind == NODE_LET) check_let_names(c, view, clause->as.let.pattern);
+    check_clause(c, view, clause, depth);
+  }
+  view->locals = scope.outer;
+}
+
+static void check_family(Checker *c, View *view, Node *level, Scope *scope) {
+  const Node *upper = view->problem->upper;
+  Scope batches = scope_open(c, NULL);
+  // The batch of the level above is visible in the header.
+  for (size_t i = 0; upper && i < upper->as.level.clauses.count; i++) {
+    const Node *clause = upper->as.level.clauses.data[i];
+    if (clause->kind == NODE_BATCH && clause->as.batch.binding)
+      name_put(c->arena, &batches.names, clause->as.batch.name.name, clause->as.batch.binding);
+  }
+  view->locals = &batches;
+  resolve_expression(c, view, level->as.level.family_of);
+  *scope = batches;
+  Binding *binding = binding_make(c, BIND_LOCAL, level->as.level.family.name, level, level);
+  level->as.level.family_binding = binding;
+  name_put(c->arena, &scope->names, binding->name, binding);
+  view->locals = scope;
+  report_later(c, level->as.level.family.span, "a family of lower problems comes later");
+}
+
+static void check_level(Checker *c, Module *module, Problem *problem, Node *level, int depth) {
+  View view = problem_view(module, problem, level);
+  if (depth > 0) report_later(c, head_span(level), "a level inside a level comes later");
+  Scope family;
+  if (level->as.level.family_of) check_family(c, &view, level, &family);
+  NodeList clauses = level->as.level.clauses;
+  check_clauses(c, &view, clauses, depth);
+  const char *word = level->as.level.upper ? "`upper`" : "`lower`";
+  check_variables(c, clauses, head_span(level), word);
+  check_objective(c, clauses, head_span(level), word);
+}
+
+static void check_pair(Checker *c, const Problem *problem) {
+  const Node *alone = problem->upper ? problem->upper : problem->lower;
+  if (!alone || (problem->upper && problem->lower) || problem->broken) return;
+  Diagnostic *d =
+      report(c->diagnostics, E0204, head_span(alone), "there is %s level",
+             problem->upper ? "an `upper`, but no `lower`" : "a `lower`, but no `upper`");
+  diagnostic_help(d, "a problem of one level stands in a `stage`, without `upper` and `lower`");
+}
+
+// ---- stages
+
+static bool is_stage_clause(const Node *item) {
+  switch (item->kind) {
+  case NODE_VAR:
+  case NODE_STATE:
+  case NODE_BATCH:
+  case NODE_OBJECTIVE:
+  case NODE_SUBJECT:
+  case NODE_PROX:
+  case NODE_UPDATE:
+    return true;
+  default:
+    return false;
+  }
+}
+
+static void check_single(Checker *c, Module *module, Problem *problem) {
+  Node *stage = problem->stage;
+  View view = problem_view(module, problem, stage);
+  check_clauses(c, &view, stage->as.stage.items, 0);
+  check_variables(c, stage->as.stage.items, stage->as.stage.name.span, "the stage");
+  check_objective(c, stage->as.stage.items, stage->as.stage.name.span, "the stage");
+}
+
+// A stage of two levels holds nothing else but solve blocks, reports, lets and conditions.
+static void check_mixed(Checker *c, const Problem *problem) {
+  NodeList items = problem->stage->as.stage.items;
+  const Node *level = problem->upper ? problem->upper : problem->lower;
+  for (size_t i = 0; i < items.count; i++) {
+    if (!is_stage_clause(items.data[i])) continue;
+    Diagnostic *d = report(c->diagnostics, E0204, items.data[i]->span,
+                           "a stage with levels has its clauses inside them");
+    diagnostic_label(d, head_span(level), "the level");
+    return;
+  }
+}
+
+static void check_stage(Checker *c, Module *module, Node *item, Problem *main) {
+  Problem *problem = ARENA_NEW(c->arena, Problem);
+  problem->outer = main;
+  problem->stage = item;
+  NodeList items = item->as.stage.items;
+  declare_problem(c, module, problem, items);
+  if (item->as.stage.family.name)
+    report_later(c, item->as.stage.family.span, "a stage for each of several values comes later");
+  if (problem->upper || problem->lower) {
+    check_mixed(c, problem);
+    check_problem(c, module, problem, items);
+    return;
+  }
+  check_single(c, module, problem);
+  for (size_t i = 0; i < items.count; i++)
+    if (items.data[i]->kind == ITEM_SOLVE) check_solve(c, module, problem, items.data[i]);
+}
+
+static void check_stage_count(Checker *c, const Problem *main, NodeList items) {
+  bool occupied = main->upper || main->lower;
+  for (size_t i = 0; i < items.count; i++) {
+    if (items.data[i]->kind != ITEM_STAGE) continue;
+    if (occupied) {
+      report_later(c, items.data[i]->as.stage.name.span, "a second stage comes later");
+      return;
+    }
+    occupied = true;
+  }
+}
+
+static void check_problem_item(Checker *c, Module *module, Problem *problem, Node *item) {
+  View view = problem_view(module, problem, problem->stage);
+  view.where = "a report";
+  switch (item->kind) {
+  case ITEM_LEVEL:
+    check_level(c, module, problem, item, 0);
+    break;
+  case ITEM_SOLVE:
+    check_solve(c, module, problem, item);
+    break;
+  case NODE_REPORT:
+    resolve_expression(c, &view, item->as.report.value);
+    break;
+  case NODE_ENSURE:
+    resolve_ensure(c, &view, item);
+    break;
+  case ITEM_STAGE:
+    check_stage(c, module, item, problem);
+    break;
+  case ITEM_DATA:
+    if (problem->stage) report_later(c, item->span, "data inside a stage comes later");
+    break;
+  default:
+    break;
+  }
+}
+
+void check_problem(Checker *c, Module *module, Problem *problem, NodeList items) {
+  check_pair(c, problem);
+  Scope scope = scope_open(c, NULL);
+  for (size_t i = 0; i < items.count; i++) {
+    Node *item = items.data[i];
+    if (problem->stage && item->kind == NODE_LET) {
+      View view = problem_view(module, problem, problem->stage);
+      view.locals = &scope;
+      resolve_let(c, &view, item);
+    } else {
+      check_problem_item(c, module, problem, item);
+    }
+  }
+  if (!problem->stage) check_stage_count(c, problem, items);
+}
