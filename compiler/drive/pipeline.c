@@ -110,6 +110,25 @@ void pipeline_interpret(Pipeline *p) {
   }
 }
 
+static const char *place_text(Compilation *compilation, Span span) {
+  const Source *source = source_get(compilation->sources, span.source);
+  if (!source) return "";
+  Position position = source_position(source, span.start);
+  return arena_printf(compilation->arena, "%s:%u:%u", source->path, position.line, position.column);
+}
+
+void pipeline_describe_notes(Pipeline *p) {
+  Module *module = p->built->module;
+  blo_note *notes = ARENA_ARRAY(p->compilation->arena, blo_note, module->notes.count);
+  for (size_t i = 0; i < module->notes.count; i++) {
+    const ModuleNote *note = &module->notes.data[i];
+    notes[i] = (blo_note){error_code_text((ErrorCode)note->code), note->text,
+                          place_text(p->compilation, note->span)};
+  }
+  p->built->program->notes = notes;
+  p->built->program->note_count = module->notes.count;
+}
+
 int pipeline_report(Pipeline *p) {
   if (!p->compilation) return 1;
   Diagnostics *diagnostics = p->compilation->diagnostics;

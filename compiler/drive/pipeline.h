@@ -36,6 +36,8 @@ void pipeline_emit(Pipeline *pipeline, const char *cpu);
 /// Compiles in memory and fills `run` and the slots of every entry; or points them at the interpreter.
 bool pipeline_jit(Pipeline *pipeline);
 void pipeline_interpret(Pipeline *pipeline);
+/// Fills the program's notes from the module's table; after everything that may add rows.
+void pipeline_describe_notes(Pipeline *pipeline);
 /// Prints diagnostics to stderr and gives the exit status so far: 0, or 1 when there are errors.
 int pipeline_report(Pipeline *pipeline);
 void pipeline_destroy(Pipeline *pipeline);
