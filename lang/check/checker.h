@@ -53,6 +53,7 @@ typedef struct View {
   NameTable *implicit; // inside a method or set
   bool data, stages, iteration, reports, test, in_function;
   bool in_method, in_optimizer; // for type names
+  bool in_type;                 // in the dims of a type
   const char *where;            // "a function", for messages
 } View;
 

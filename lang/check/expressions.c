@@ -75,6 +75,14 @@ static bool wants_optimizer(NodeList params, const Node *argument, size_t positi
   return false;
 }
 
+// The callee is unknown, so its parameters are: an optimizer is taken for what it is.
+static bool is_optimizer_value(const View *view, const Node *value) {
+  const Node *head = value->kind == EXPR_CALL ? value->as.call.callee : value;
+  if (head->kind != EXPR_NAME) return false;
+  BindingGroup *group = lookup_group(view, head->as.name.name);
+  return group && group->optimizer && !group->function && !group->other;
+}
+
 static void check_argument_order(Checker *c, NodeList arguments) {
   const Node *named = NULL;
   for (size_t i = 0; i < arguments.count; i++) {
@@ -105,7 +113,9 @@ static void resolve_arguments(Checker *c, View *view, NodeList arguments, const 
   for (size_t i = 0; i < arguments.count; i++) {
     Node *argument = arguments.data[i];
     if (is_error(argument)) continue;
-    if (wants_optimizer(params, argument, i))
+    bool optimizer = callee ? wants_optimizer(params, argument, i)
+                            : is_optimizer_value(view, argument->as.argument.value);
+    if (optimizer)
       resolve_item_call(c, view, argument->as.argument.value, BIND_OPTIMIZER);
     else
       resolve_expression(c, view, argument->as.argument.value);
@@ -267,6 +277,13 @@ static void resolve_type_name(Checker *c, View *view, Node *type) {
   }
 }
 
+static void resolve_dim(Checker *c, View *view, Node *dim) {
+  bool outer = view->in_type;
+  view->in_type = true;
+  resolve_expression(c, view, dim);
+  view->in_type = outer;
+}
+
 void resolve_type(Checker *c, View *view, Node *type) {
   if (!type) return;
   switch (type->kind) {
@@ -276,7 +293,7 @@ void resolve_type(Checker *c, View *view, Node *type) {
   case TYPE_TENSOR:
     resolve_type(c, view, type->as.tensor_type.base);
     for (size_t i = 0; i < type->as.tensor_type.dims.count; i++)
-      resolve_expression(c, view, type->as.tensor_type.dims.data[i]);
+      resolve_dim(c, view, type->as.tensor_type.dims.data[i]);
     break;
   case TYPE_TUPLE:
     for (size_t i = 0; i < type->as.tuple_type.items.count; i++)
@@ -287,7 +304,7 @@ void resolve_type(Checker *c, View *view, Node *type) {
     resolve_type(c, view, type->as.fn_type.to);
     break;
   case TYPE_ARRAY:
-    resolve_expression(c, view, type->as.array_type.extent);
+    resolve_dim(c, view, type->as.array_type.extent);
     resolve_type(c, view, type->as.array_type.element);
     break;
   default:

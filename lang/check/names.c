@@ -386,6 +386,10 @@ static void report_unknown(Checker *c, const View *view, Name name, Span span) {
   }
   Diagnostic *d = report(c->diagnostics, E0201, span, "there is no `%s` here", name);
   suggest_value(c, d, view, name);
+  if (view->in_type && view->in_function && view->owner->kind == ITEM_FUNCTION)
+    diagnostic_help(
+        d, "a dim of the function is declared in front of its parameters: `fn %s[%s](...)`",
+        view->owner->as.function.name.name, name);
 }
 
 Binding *lookup_value(Checker *c, const View *view, Name name, Span span) {
