@@ -53,6 +53,18 @@ blo_status blo_data_load(blo_context *context, const char *const *sources, size_
   return status;
 }
 
+blo_status blo_data_load_file(blo_context *context, const char *path, blo_data_set **set) {
+  *set = blo_allocate(context, sizeof **set);
+  if (!*set) return BLO_NO_MEMORY;
+  (*set)->context = context;
+  blo_status status = blo_source_add_file(*set, path, "", "");
+  if (status) {
+    blo_data_free(*set);
+    *set = NULL;
+  }
+  return status;
+}
+
 void blo_data_free(blo_data_set *set) {
   if (!set) return;
   blo_context *context = set->context;
@@ -317,4 +329,23 @@ blo_status blo_data_bind(blo_data_set *set, blo_instance *instance, const blo_pr
     if (status) return status;
   }
   return BLO_OK;
+}
+
+blo_status blo_data_get(blo_data_set *set, const char *member, int32_t dtype, blo_array *array) {
+  for (size_t i = 0; i < set->array_count; i++) {
+    SourceArray *source = blo_source_at(set, i);
+    if (strcmp(source->member, member) != 0) continue;
+    blo_data declared = {.name = member,
+                         .place = source->file->label,
+                         .dtype = dtype,
+                         .rank = source->rank,
+                         .shape_text = blo_dtype_name(dtype)};
+    const void *data = NULL;
+    blo_status status = blo_source_read(set, source, &declared, &data);
+    *array = (blo_array){.name = source->member, .dtype = dtype, .rank = source->rank};
+    memcpy(array->shape, source->shape, sizeof array->shape);
+    array->data = (void *)(uintptr_t)data;
+    return status;
+  }
+  return blo_fail(set->context, BLO_BAD_DATA, "E0602", "no array `%s`", member);
 }

@@ -15,6 +15,8 @@ typedef struct blo_data_set blo_data_set;
 /// Sources are "DIR", "FILE" or "name=FILE". The set keeps `context`, which must outlive it.
 blo_status blo_data_load(blo_context *context, const char *const *sources, size_t count,
                          blo_data_set **set);
+/// Loads one file, whatever characters its path has.
+blo_status blo_data_load_file(blo_context *context, const char *path, blo_data_set **set);
 void blo_data_free(blo_data_set *set);
 
 /// What a file holds, for listings.
@@ -36,6 +38,9 @@ blo_status blo_data_bind_dims(blo_context *context, blo_data_set *set, const blo
 /// Reads every array the program declares and binds it. The set must outlive the instance. `set`
 /// may be NULL for programs that make all their data.
 blo_status blo_data_bind(blo_data_set *set, blo_instance *instance, const blo_program *program);
+/// Reads the array that the file calls `member` as `dtype`, in the shape it has. `array` borrows
+/// from the set.
+blo_status blo_data_get(blo_data_set *set, const char *member, int32_t dtype, blo_array *array);
 /// Reads one array as declared, with all checks. `array` borrows from the set.
 blo_status blo_data_read(blo_data_set *set, const blo_program *program, size_t data_index,
                          const int64_t *dims, blo_array *array);

@@ -1,0 +1,227 @@
+// SVG by hand: for each panel a frame, ticks at round numbers, one polyline a curve, a legend.
+#include "report/plot.h"
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { WIDTH = 760, PANEL = 300, LEFT = 78, RIGHT = 170, TOP = 40, BOTTOM = 46, HEADER = 34 };
+
+static const char *const colours[] = {"#1f5fa8", "#c8471b", "#2e8540", "#7b3fa0",
+                                      "#b8860b", "#00808a", "#a8324a", "#5a5a5a"};
+
+typedef struct Axis {
+  double low, high; // of the data, in the axis's own scale (log10 where logarithmic)
+  bool logarithmic;
+} Axis;
+
+typedef struct Frame {
+  double left, right, top, bottom;
+  Axis x, y;
+} Frame;
+
+static double to_scale(const Axis *axis, double value) {
+  return axis->logarithmic ? log10(value) : value;
+}
+
+static double place(double at, double low, double high, double from, double to) {
+  return from + (at - low) / (high - low) * (to - from);
+}
+
+static void put_escaped(FILE *file, const char *text) {
+  for (; *text; text++) {
+    switch (*text) {
+    case '<':
+      fputs("&lt;", file);
+      break;
+    case '>':
+      fputs("&gt;", file);
+      break;
+    case '&':
+      fputs("&amp;", file);
+      break;
+    case '"':
+      fputs("&quot;", file);
+      break;
+    default:
+      if ((unsigned char)*text >= 0x20) putc(*text, file);
+    }
+  }
+}
+
+// Coordinates with one decimal and a point, whatever the locale.
+static void put_coordinate(FILE *file, double value) {
+  long tenths = lround(value * 10.0);
+  fprintf(file, "%s%ld.%ld", tenths < 0 ? "-" : "", labs(tenths) / 10, labs(tenths) % 10);
+}
+
+static void put_line(FILE *file, double x1, double y1, double x2, double y2, const char *colour) {
+  fputs("<path d=\"M", file);
+  put_coordinate(file, x1);
+  putc(' ', file);
+  put_coordinate(file, y1);
+  putc('L', file);
+  put_coordinate(file, x2);
+  putc(' ', file);
+  put_coordinate(file, y2);
+  fprintf(file, "\" stroke=\"%s\" fill=\"none\"/>\n", colour);
+}
+
+static void put_text(FILE *file, double x, double y, const char *anchor, const char *text) {
+  fputs("<text x=\"", file);
+  put_coordinate(file, x);
+  fputs("\" y=\"", file);
+  put_coordinate(file, y);
+  fprintf(file, "\" text-anchor=\"%s\">", anchor);
+  put_escaped(file, text);
+  fputs("</text>\n", file);
+}
+
+static bool drawn(const PlotPanel *panel, size_t column) {
+  return panel->names[column] && panel->names[column][0];
+}
+
+static void measure(const PlotPanel *panel, Frame *frame) {
+  const History *history = panel->history;
+  double low = INFINITY, high = -INFINITY;
+  for (size_t i = 0; i < history->count; i++) {
+    const double *row = blo_history_row(history, i);
+    for (size_t c = 0; c < history->columns; c++) {
+      if (!drawn(panel, c) || !isfinite(row[c + 1])) continue;
+      low = fmin(low, row[c + 1]);
+      high = fmax(high, row[c + 1]);
+    }
+  }
+  if (low > high) low = high = 0.0;
+  frame->y.logarithmic = low > 0.0 && high / low > 50.0;
+  frame->y.low = to_scale(&frame->y, low);
+  frame->y.high = to_scale(&frame->y, high);
+  double margin = (frame->y.high - frame->y.low) * 0.05;
+  if (!(margin > fmax(fabs(frame->y.low), fabs(frame->y.high)) * 1e-12))
+    margin = fmax(fabs(frame->y.low) * 0.1, 0.1);
+  frame->y.low -= margin;
+  frame->y.high += margin;
+  frame->x = (Axis){0.0, 1.0, false};
+  if (history->count) frame->x.high = fmax(1.0, blo_history_row(history, history->count - 1)[0]);
+}
+
+// 1, 2 or 5 times a power of ten, so that about `count` of them fit.
+static double tick_distance(double span, int count) {
+  double raw = span / count, power = pow(10.0, floor(log10(raw)));
+  double digit = raw / power;
+  return power * (digit <= 1.0 ? 1.0 : digit <= 2.0 ? 2.0 : digit <= 5.0 ? 5.0 : 10.0);
+}
+
+static void put_value_tick(FILE *file, const Frame *frame, double at, double value) {
+  char text[40];
+  if (at < frame->y.low || at > frame->y.high) return;
+  double y = place(at, frame->y.low, frame->y.high, frame->bottom, frame->top);
+  put_line(file, frame->left, y, frame->right, y, "#e4e4e4");
+  snprintf(text, sizeof text, "%.6g", value);
+  char *comma = strchr(text, ',');
+  if (comma) *comma = '.';
+  put_text(file, frame->left - 8, y + 4, "end", text);
+}
+
+// Values 1, 2, 5 of each decade; only the decades where there are many.
+static void put_logarithmic_ticks(FILE *file, const Frame *frame) {
+  double span = frame->y.high - frame->y.low;
+  double decades = fmax(1.0, ceil(span / 8.0));
+  for (double at = ceil(frame->y.low) - decades; at <= frame->y.high; at += decades) {
+    double value = pow(10.0, at);
+    put_value_tick(file, frame, at, value);
+    if (span > 3.0) continue;
+    put_value_tick(file, frame, at + log10(2.0), 2.0 * value);
+    put_value_tick(file, frame, at + log10(5.0), 5.0 * value);
+  }
+}
+
+static void put_axes(FILE *file, const Frame *frame) {
+  double distance = tick_distance(frame->y.high - frame->y.low, 5);
+  if (frame->y.logarithmic) {
+    put_logarithmic_ticks(file, frame);
+  } else {
+    for (double n = ceil(frame->y.low / distance); n * distance <= frame->y.high; n++) {
+      put_value_tick(file, frame, n * distance, n == 0.0 ? 0.0 : n * distance);
+    }
+  }
+  distance = fmax(1.0, tick_distance(frame->x.high - frame->x.low, 6));
+  for (double at = 0.0; at <= frame->x.high; at += distance) {
+    char text[40];
+    double x = place(at, frame->x.low, frame->x.high, frame->left, frame->right);
+    put_line(file, x, frame->bottom, x, frame->bottom + 5, "#888");
+    snprintf(text, sizeof text, "%.0f", at);
+    put_text(file, x, frame->bottom + 20, "middle", text);
+  }
+  put_line(file, frame->left, frame->bottom, frame->right, frame->bottom, "#888");
+  put_line(file, frame->left, frame->top, frame->left, frame->bottom, "#888");
+  put_text(file, (frame->left + frame->right) / 2, frame->bottom + 38, "middle", "step");
+}
+
+static void put_curve(FILE *file, const Frame *frame, const History *history, size_t column,
+                      const char *colour) {
+  bool open = false, any = false;
+  fprintf(file, "<path fill=\"none\" stroke=\"%s\" stroke-width=\"1.6\" d=\"", colour);
+  for (size_t i = 0; i < history->count; i++) {
+    const double *row = blo_history_row(history, i);
+    if (!isfinite(row[column + 1])) {
+      open = false; // a gap
+      continue;
+    }
+    putc(open ? 'L' : 'M', file);
+    put_coordinate(file, place(row[0], frame->x.low, frame->x.high, frame->left, frame->right));
+    putc(' ', file);
+    put_coordinate(file, place(to_scale(&frame->y, row[column + 1]), frame->y.low, frame->y.high,
+                               frame->bottom, frame->top));
+    open = any = true;
+  }
+  fputs(any ? "\"/>\n" : "M0 0\"/>\n", file);
+}
+
+static void put_panel(FILE *file, const PlotPanel *panel, double top) {
+  Frame frame = {
+      .left = LEFT, .right = WIDTH - RIGHT, .top = top + TOP, .bottom = top + PANEL - BOTTOM};
+  measure(panel, &frame);
+  fputs("<g font-weight=\"bold\">", file);
+  put_text(file, frame.left, frame.top - 12, "start", panel->title);
+  fputs("</g>\n", file);
+  put_axes(file, &frame);
+  size_t shown = 0;
+  for (size_t c = 0; c < panel->history->columns; c++) {
+    if (!drawn(panel, c)) continue;
+    const char *colour = colours[shown % (sizeof colours / sizeof *colours)];
+    double y = frame.top + 10.0 + 18.0 * (double)shown++;
+    put_curve(file, &frame, panel->history, c, colour);
+    if (y > frame.bottom) continue;
+    put_line(file, frame.right + 12, y - 4, frame.right + 32, y - 4, colour);
+    put_text(file, frame.right + 38, y, "start", panel->names[c]);
+  }
+}
+
+blo_status blo_plot_write(blo_context *context, const char *path, const char *title,
+                          const PlotPanel *panels, size_t panel_count) {
+  FILE *file = fopen(path, "w");
+  bool good = file != NULL;
+  if (file) {
+    int height = HEADER + PANEL * (int)panel_count;
+    fprintf(file,
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" viewBox=\"0 0 %d "
+            "%d\" font-family=\"sans-serif\" font-size=\"12\" fill=\"#222\">\n"
+            "<rect width=\"100%%\" height=\"100%%\" fill=\"#fff\"/>\n",
+            WIDTH, height, WIDTH, height);
+    fputs("<g font-size=\"16\">", file);
+    put_text(file, LEFT, 26, "start", title);
+    fputs("</g>\n", file);
+    for (size_t i = 0; i < panel_count; i++) {
+      put_panel(file, &panels[i], HEADER + PANEL * (double)i);
+    }
+    fputs("</svg>\n", file);
+    good = !ferror(file);
+    good = fclose(file) == 0 && good;
+  }
+  if (good) return BLO_OK;
+  char reason[128];
+  if (strerror_r(errno, reason, sizeof reason) != 0) strcpy(reason, "cannot be written");
+  return blo_fail(context, BLO_BAD_ARGUMENT, "", "%s: %s", path, reason);
+}

@@ -1,0 +1,457 @@
+// The driver: data, instance, stages one after the other, and what is written at the end.
+//
+// Whatever ends a run, the last good state is saved: Ctrl-C, divergence, and no convergence lose
+// nothing.
+#include "report/run.h"
+#include "core/instance.h"
+#include "data/json_write.h"
+#include "report/history.h"
+#include "report/interrupt.h"
+#include "report/plot.h"
+#include "report/progress.h"
+#include "report/results.h"
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { SMALL_VECTOR = 8, OBJECTIVE_COLUMNS = 3 };
+
+typedef struct Run {
+  const blo_program *program;
+  const blo_run_options *options;
+  blo_context *context;
+  blo_data_set *data;
+  blo_instance *instance;
+  FILE *log;
+  char *out;
+  double start;
+  // of the present stage
+  size_t stage;
+  Progress progress;
+  History objectives, reports;
+  const char **report_names; // "" for those that are no scalars
+  double *report_values;
+  const char *objective_names[OBJECTIVE_COLUMNS];
+  double last_checkpoint;
+  blo_step_result last;
+} Run;
+
+void blo_print_error(const blo_context *context) {
+  const blo_error *error = blo_last_error(context);
+  if (error->code[0]) {
+    fprintf(stderr, "error[%s]: %s\n", error->code, error->text);
+  } else {
+    fprintf(stderr, "error: %s\n", error->text);
+  }
+  if (error->help[0]) fprintf(stderr, "   = help: %s\n", error->help);
+}
+
+static int exit_code(blo_status status) {
+  switch (status) {
+  case BLO_OK:
+    return BLO_EXIT_OK;
+  case BLO_NOT_CONVERGED:
+  case BLO_STOPPED:
+    return BLO_EXIT_NOT_CONVERGED;
+  case BLO_DIVERGED:
+    return BLO_EXIT_DIVERGED;
+  default:
+    return BLO_EXIT_ERROR;
+  }
+}
+
+// The program's name without folders and ending: "ridge" of "examples/ridge.blo".
+static void print_stem(char *stem, size_t bytes, const char *name) {
+  const char *slash = strrchr(name, '/');
+  snprintf(stem, bytes, "%s", slash ? slash + 1 : name);
+  char *dot = strrchr(stem, '.');
+  if (dot && strcmp(dot, ".blo") == 0) *dot = '\0';
+  if (!stem[0]) snprintf(stem, bytes, "program");
+}
+
+static const char *shown_stage_name(const Run *run) {
+  return run->program->stage_count > 1 ? run->program->stages[run->stage].name : "";
+}
+
+// ---- notes ----
+
+// Warnings of library code: each once when it first appears.
+static void show_new_warnings(Run *run) {
+  for (size_t i = 0; i < run->program->note_count; i++) {
+    int64_t now = blo_note_last(run->instance, i);
+    if (!now || blo_note_total(run->instance, i) != now) continue;
+    const blo_note *note = &run->program->notes[i];
+    if (note->code[0] == 'E') continue;
+    blo_progress_clear(&run->progress);
+    fprintf(stderr, "warning[%s]: %s\n  --> %s\n", note->code, note->text, note->place);
+  }
+}
+
+static void show_repeated_warnings(Run *run) {
+  for (size_t i = 0; i < run->program->note_count; i++) {
+    const blo_note *note = &run->program->notes[i];
+    int64_t total = blo_note_total(run->instance, i);
+    if (total < 2 || note->code[0] == 'E') continue;
+    fprintf(stderr, "warning[%s]: %s: raised %" PRId64 " times\n", note->code, note->place, total);
+  }
+}
+
+// ---- the log ----
+
+static void log_start(Run *run) {
+  if (!run->log) return;
+  blo_json json = {run->log, false};
+  blo_json_begin(&json, NULL);
+  blo_json_text(&json, "event", "start");
+  blo_json_text(&json, "program", run->program->name);
+  blo_json_begin(&json, "dims");
+  for (size_t i = 0; i < run->program->dim_count; i++) {
+    blo_json_integer(&json, run->program->dims[i], run->instance->dims[i]);
+  }
+  blo_json_end(&json);
+  blo_json_end_line(&json);
+}
+
+static void log_objectives(blo_json *json, const blo_step_result *result) {
+  if (result->has_upper) blo_json_number(json, "upper_objective", result->upper_objective);
+  if (result->has_lower) blo_json_number(json, "lower_objective", result->lower_objective);
+  if (result->has_norm) blo_json_number(json, "hypergradient_norm", result->hypergradient_norm);
+}
+
+static void log_reports(Run *run, blo_json *json, bool finals) {
+  const blo_stage *stage = &run->program->stages[run->stage];
+  size_t count = finals ? stage->final_count : stage->report_count;
+  blo_json_begin(json, "reports");
+  for (size_t i = 0; i < count; i++) {
+    blo_array view;
+    const char *name = finals ? stage->finals[i].name : stage->reports[i].name;
+    blo_status status = finals ? blo_view_final(run->instance, run->stage, name, &view)
+                               : blo_view_report(run->instance, run->stage, name, &view);
+    if (!status) blo_json_array(json, name, &view);
+  }
+  blo_json_end(json);
+}
+
+static void log_step(Run *run, const blo_step_result *result) {
+  if (!run->log) return;
+  blo_json json = {run->log, false};
+  blo_json_begin(&json, NULL);
+  blo_json_text(&json, "event", "step");
+  blo_json_text(&json, "stage", run->program->stages[run->stage].name);
+  blo_json_integer(&json, "step", result->iteration);
+  blo_json_number(&json, "seconds", blo_seconds() - run->start);
+  log_objectives(&json, result);
+  log_reports(run, &json, false);
+  blo_json_end_line(&json);
+}
+
+static void log_stage_end(Run *run, blo_status status, const char *message) {
+  if (!run->log) return;
+  blo_json json = {run->log, false};
+  blo_json_begin(&json, NULL);
+  blo_json_text(&json, "event", "end");
+  blo_json_text(&json, "stage", run->program->stages[run->stage].name);
+  blo_json_integer(&json, "step", blo_iteration(run->instance, run->stage));
+  blo_json_number(&json, "seconds", blo_seconds() - run->start);
+  blo_json_text(&json, "status", blo_status_name(status));
+  if (status) blo_json_text(&json, "message", message);
+  log_objectives(&json, &run->last);
+  log_reports(run, &json, true);
+  blo_json_end_line(&json);
+}
+
+// ---- a stage ----
+
+static void record(Run *run, const blo_step_result *result, bool always) {
+  const double nothing = (double)__builtin_nanf("");
+  double values[OBJECTIVE_COLUMNS] = {result->has_upper ? result->upper_objective : nothing,
+                                      result->has_lower ? result->lower_objective : nothing,
+                                      result->has_norm ? result->hypergradient_norm : nothing};
+  run->objective_names[0] = result->has_upper ? "upper objective" : "";
+  run->objective_names[1] = result->has_lower ? "lower objective" : "";
+  run->objective_names[2] = result->has_norm ? "hypergradient norm" : "";
+  blo_history_add(&run->objectives, result->iteration, values, always);
+  if (!result->reported) return;
+  const blo_stage *stage = &run->program->stages[run->stage];
+  for (size_t i = 0; i < stage->report_count; i++) {
+    blo_array view;
+    run->report_values[i] = nothing;
+    if (!run->report_names[i][0]) continue;
+    if (!blo_view_report(run->instance, run->stage, stage->reports[i].name, &view))
+      run->report_values[i] = blo_array_element(&view, 0);
+  }
+  blo_history_add(&run->reports, result->iteration, run->report_values, true);
+}
+
+static int32_t after_step(void *self, const blo_step_result *result) {
+  Run *run = self;
+  const blo_run_options *options = run->options;
+  run->last = *result;
+  bool ends = result->iteration == run->progress.iterations || result->stop;
+  record(run, result, ends);
+  show_new_warnings(run);
+  if (result->reported) log_step(run, result);
+  blo_progress_step(&run->progress, result, ends);
+  if (!options->checkpoint) return 0;
+  double seconds = options->checkpoint_seconds > 0.0 ? options->checkpoint_seconds : 60.0;
+  double now = blo_seconds();
+  if (now - run->last_checkpoint < seconds) return 0;
+  run->last_checkpoint = now;
+  if (!blo_checkpoint_save(run->instance, options->checkpoint)) return 0;
+  blo_progress_clear(&run->progress);
+  blo_print_error(run->context);
+  return 0; // the run itself is sound, so it goes on
+}
+
+static void print_value(const blo_array *view) {
+  size_t count = blo_array_count(view);
+  if (view->rank) putchar('[');
+  for (size_t i = 0; i < count; i++) {
+    double value = blo_array_element(view, i);
+    if (i) fputs(", ", stdout);
+    if (view->dtype == BLO_BOOL) {
+      fputs(value != 0.0 ? "true" : "false", stdout);
+    } else if (view->dtype >= BLO_I32) {
+      printf("%.0f", value);
+    } else {
+      printf("%.6g", value);
+    }
+  }
+  puts(view->rank ? "]" : "");
+}
+
+static void print_named(const Run *run, const blo_array *view) {
+  if (view->rank > 1 || blo_array_count(view) > SMALL_VECTOR) return;
+  const char *stage = shown_stage_name(run);
+  printf("%s%s%s = ", stage, stage[0] ? "." : "", view->name);
+  print_value(view);
+}
+
+// Final reports, and the variables that are small enough to read.
+static void print_results(const Run *run) {
+  const blo_stage *stage = &run->program->stages[run->stage];
+  blo_array view;
+  for (size_t i = 0; i < stage->state_count; i++) {
+    if (stage->state[i].result &&
+        !blo_view_leaf(run->instance, run->stage, stage->state[i].name, &view))
+      print_named(run, &view);
+  }
+  for (size_t i = 0; i < stage->report_count; i++) {
+    if (!blo_view_report(run->instance, run->stage, stage->reports[i].name, &view))
+      print_named(run, &view);
+  }
+  for (size_t i = 0; i < stage->final_count; i++) {
+    if (!blo_view_final(run->instance, run->stage, stage->finals[i].name, &view))
+      print_named(run, &view);
+  }
+  fflush(stdout);
+}
+
+static blo_status begin_stage(Run *run) {
+  const blo_stage *stage = &run->program->stages[run->stage];
+  blo_history_end(&run->objectives);
+  blo_history_end(&run->reports);
+  blo_release(run->context, run->report_names);
+  blo_release(run->context, run->report_values);
+  run->report_names = blo_allocate_array(run->context, stage->report_count, sizeof(char *));
+  run->report_values = blo_allocate_array(run->context, stage->report_count, sizeof(double));
+  run->last = (blo_step_result){0};
+  if (!run->report_names || !run->report_values ||
+      blo_history_begin(run->context, OBJECTIVE_COLUMNS, &run->objectives) ||
+      blo_history_begin(run->context, stage->report_count, &run->reports))
+    return BLO_NO_MEMORY;
+  for (size_t i = 0; i < stage->report_count; i++) {
+    run->report_names[i] = stage->reports[i].rank == 0 ? stage->reports[i].name : "";
+  }
+  if (run->instance->stages[run->stage].started) return BLO_OK; // resumed
+  int64_t seed = run->options->has_seed ? run->options->seed : stage->seed;
+  return blo_init(run->instance, run->stage, seed);
+}
+
+// Reports come at least a hundred times in a run, also where the program says nothing.
+static int64_t report_distance(const Run *run) {
+  const blo_stage *stage = &run->program->stages[run->stage];
+  if (run->options->report_every > 0) return run->options->report_every;
+  if (stage->report_every > 0) return stage->report_every;
+  return stage->iterations > 100 ? stage->iterations / 100 : 1;
+}
+
+static void say_how_it_ended(const Run *run, blo_status status) {
+  const char *stage = shown_stage_name(run);
+  char time[48];
+  int64_t steps = blo_iteration(run->instance, run->stage);
+  blo_duration_print(time, sizeof time, blo_seconds() - run->progress.start);
+  if (status == BLO_STOPPED) {
+    fprintf(stderr, "stopped after step %" PRId64 "; what was found so far is saved\n", steps);
+  } else if (status == BLO_NOT_CONVERGED) {
+    fprintf(stderr, "not converged: %s\n", blo_last_error(run->context)->text);
+  } else if (status) {
+    blo_print_error(run->context);
+  }
+  if (run->options->quiet) return;
+  fprintf(stderr, "%s%s%" PRId64 " steps in %s\n", stage, stage[0] ? ": " : "", steps, time);
+}
+
+static blo_status run_stage(Run *run) {
+  const blo_stage *stage = &run->program->stages[run->stage];
+  blo_status status = begin_stage(run);
+  if (status) {
+    blo_print_error(run->context);
+    return status;
+  }
+  blo_progress_begin(&run->progress, shown_stage_name(run), stage->iterations,
+                     blo_iteration(run->instance, run->stage), run->options->quiet);
+  run->last_checkpoint = run->progress.start;
+  status = blo_solve(run->instance, run->stage, report_distance(run), after_step, run);
+  if (run->last.iteration) record(run, &run->last, true);
+  blo_progress_clear(&run->progress);
+  show_new_warnings(run);
+  char message[BLO_TEXT_BYTES];
+  snprintf(message, sizeof message, "%s", blo_last_error(run->context)->text);
+  say_how_it_ended(run, status);
+  blo_clear_stop(run->instance);
+  blo_status finished = blo_finish(run->instance, run->stage);
+  if (finished) blo_print_error(run->context);
+  if (!status) status = finished;
+  log_stage_end(run, status, message);
+  print_results(run);
+  return status;
+}
+
+// ---- the whole ----
+
+static blo_status write_plot(Run *run) {
+  const blo_stage *stage = &run->program->stages[run->stage];
+  char title[256];
+  const char *norm[OBJECTIVE_COLUMNS] = {"", "", run->objective_names[2]};
+  const char *objectives[OBJECTIVE_COLUMNS] = {run->objective_names[0], run->objective_names[1],
+                                               ""};
+  bool has_reports = false;
+  for (size_t i = 0; i < stage->report_count; i++) has_reports |= run->report_names[i][0] != '\0';
+  snprintf(title, sizeof title, "%s%s%s", run->program->name, stage->solve[0] ? ", solve " : "",
+           stage->solve);
+  PlotPanel panels[] = {{"Objectives", &run->objectives, objectives},
+                        {"Reports", &run->reports, run->report_names}};
+  if (!has_reports) panels[1] = (PlotPanel){"Hypergradient", &run->objectives, norm};
+  return blo_plot_write(run->context, run->options->plot, title, panels, 2);
+}
+
+// Says where a file was written, or why not; a failed write is a failed run.
+static blo_status report_file(Run *run, const char *what, const char *path, blo_status status) {
+  if (status) {
+    blo_print_error(run->context);
+  } else if (!run->options->quiet) {
+    fprintf(stderr, "%s written to %s\n", what, path);
+  }
+  return status;
+}
+
+static blo_status write_files(Run *run) {
+  const blo_run_options *options = run->options;
+  blo_status worst = BLO_OK, status;
+  if (strcmp(run->out, "-") != 0) {
+    status = report_file(run, "results", run->out, blo_results_save(run->instance, run->out));
+    if (status) worst = status;
+  }
+  if (options->checkpoint) {
+    status = report_file(run, "checkpoint", options->checkpoint,
+                         blo_checkpoint_save(run->instance, options->checkpoint));
+    if (status) worst = status;
+  }
+  if (options->plot && run->objectives.count) {
+    status = report_file(run, "plot", options->plot, write_plot(run));
+    if (status) worst = status;
+  }
+  return worst;
+}
+
+static blo_status open_all(Run *run) {
+  const blo_run_options *options = run->options;
+  char stem[200], path[256];
+  print_stem(stem, sizeof stem, run->program->name);
+  snprintf(path, sizeof path, "%s.results.npz", stem);
+  const char *out = options->out ? options->out : path;
+  run->out = blo_copy_text(run->context, out, strlen(out));
+  size_t count = run->program->dim_count;
+  blo_dim *dims = blo_allocate_array(run->context, count, sizeof *dims);
+  int64_t *values = blo_allocate_array(run->context, count, sizeof *values);
+  blo_status status = run->out && dims && values ? BLO_OK : BLO_NO_MEMORY;
+  if (!status && !options->data && options->source_count)
+    status = blo_data_load(run->context, options->sources, options->source_count, &run->data);
+  blo_data_set *data = options->data ? options->data : run->data;
+  if (!status) status = blo_check_program(run->context, run->program);
+  if (!status)
+    status = blo_data_bind_dims(run->context, data, run->program, options->dims, options->dim_count,
+                                values);
+  for (size_t i = 0; i < count && !status; i++) {
+    dims[i] = (blo_dim){run->program->dims[i], values[i]};
+  }
+  if (!status) status = blo_open(run->context, run->program, dims, count, &run->instance);
+  if (!status) status = blo_data_bind(data, run->instance, run->program);
+  if (!status && options->resume) status = blo_checkpoint_load(run->instance, options->resume);
+  blo_release(run->context, dims);
+  blo_release(run->context, values);
+  if (status || !options->log) return status;
+  run->log = fopen(options->log, options->resume ? "a" : "w");
+  if (run->log) return BLO_OK;
+  char reason[128];
+  if (strerror_r(errno, reason, sizeof reason) != 0) strcpy(reason, "cannot be written");
+  return blo_fail(run->context, BLO_BAD_ARGUMENT, "", "%s: %s", options->log, reason);
+}
+
+static void close_all(Run *run) {
+  if (run->log) fclose(run->log);
+  blo_history_end(&run->objectives);
+  blo_history_end(&run->reports);
+  blo_release(run->context, run->report_names);
+  blo_release(run->context, run->report_values);
+  blo_close(run->instance);
+  blo_data_free(run->data);
+  blo_release(run->context, run->out);
+}
+
+// A stage that a checkpoint has behind it is not run again: a later one has begun.
+static bool already_done(const Run *run) {
+  for (size_t later = run->stage + 1; later < run->program->stage_count; later++) {
+    if (run->instance->stages[later].started) return true;
+  }
+  return false;
+}
+
+static int run_program(Run *run) {
+  blo_status status = open_all(run);
+  if (status) {
+    blo_print_error(run->context);
+    return exit_code(status);
+  }
+  run->start = blo_seconds();
+  log_start(run);
+  blo_interrupt_watch(run->instance);
+  for (run->stage = 0; run->stage < run->program->stage_count; run->stage++) {
+    if (already_done(run)) continue;
+    status = run_stage(run);
+    bool goes_on = !status || status == BLO_NOT_CONVERGED;
+    if (!goes_on || run->stage + 1 == run->program->stage_count) break;
+  }
+  blo_interrupt_release();
+  show_repeated_warnings(run);
+  bool anything = run->program->stage_count && run->instance->stages[0].started;
+  blo_status written = anything ? write_files(run) : BLO_OK;
+  return exit_code(status ? status : written);
+}
+
+int blo_run(const blo_program *program, const blo_run_options *options) {
+  Run run = {.program = program, .options = options};
+  run.context = options->context ? options->context : blo_context_create(NULL);
+  if (!run.context) {
+    fputs("error: no memory\n", stderr);
+    return BLO_EXIT_ERROR;
+  }
+  run.objectives.context = run.reports.context = run.context;
+  int code = run_program(&run);
+  close_all(&run);
+  if (!options->context) blo_context_destroy(run.context);
+  return code;
+}
