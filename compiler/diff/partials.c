@@ -100,6 +100,7 @@ UNARY(ERF, REGULAR, scaled(b, M_2_SQRTPI, ir_unary(b, OP_EXP, neg(b, mul(b, x[0]
 BINARY(POW, SINGULAR, power_by_base(b, x[0], x[1]), power_by_exponent(b, x[0], r))
 BINARY(MAX, MASK, share(b, x[0], x[1]), share(b, x[1], x[0]))
 BINARY(MIN, MASK, share(b, x[1], x[0]), share(b, x[0], x[1]))
+BINARY(MOD, SINGULAR, real(b, r, 1), neg(b, ir_unary(b, OP_FLOOR, ratio(b, x[0], x[1]))))
 
 static const Partials *const partials_table[OP_COUNT] = {
 #define OP_PARTIALS(CODE, ...) [OP_##CODE] = &partials_##CODE,
