@@ -126,6 +126,8 @@ typedef struct blo_test {
   const blo_entry *entry;   /* seed -> per expect: ok, left, right, error */
   const blo_expect *expects;
   size_t expect_count;
+  const char *const *codes; /* `expect error E0703;`: notes that have to be raised while it runs */
+  size_t code_count;
 } blo_test;
 
 typedef struct blo_note {

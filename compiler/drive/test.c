@@ -1,0 +1,169 @@
+// `bloc test`: the `test` blocks of programs, each compiled and run like a program of its own.
+#include "drive/pipeline.h"
+
+#include "drive/runtime_options.h"
+#include "report/test_run.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+typedef struct Tally {
+  int passed, failed;
+} Tally;
+
+typedef VEC(const char *) PathList;
+
+static int compare_paths(const void *a, const void *b) {
+  return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/// Adds `path`, or every .blo below it in order of name, symbolic links not followed.
+static void collect(Arena *arena, const char *path, int depth, PathList *paths) {
+  struct stat status;
+  if (lstat(path, &status) == 0 && S_ISDIR(status.st_mode) && depth < 32) {
+    DIR *folder = opendir(path);
+    PathList entries = {0};
+    for (struct dirent *entry; folder && (entry = readdir(folder));)
+      if (entry->d_name[0] != '.')
+        VEC_PUSH(arena, &entries, arena_printf(arena, "%s/%s", path, entry->d_name));
+    if (folder) closedir(folder);
+    if (entries.count) qsort(entries.data, entries.count, sizeof *entries.data, compare_paths);
+    for (size_t i = 0; i < entries.count; i++) collect(arena, entries.data[i], depth + 1, paths);
+    return;
+  }
+  const char *dot = strrchr(path, '.');
+  if (depth == 0 || (dot && strcmp(dot, ".blo") == 0)) VEC_PUSH(arena, paths, path);
+}
+
+static void print_value(const char *label, const blo_array *array) {
+  enum { SHOWN = 8 };
+  if (!array->data) return;
+  size_t count = blo_array_count(array);
+  printf("    %s", label);
+  for (size_t i = 0; i < count && i < SHOWN; i++) printf(" %.15g", blo_array_element(array, i));
+  if (count > SHOWN) printf(" ... (%zu entries)", count);
+  putchar('\n');
+}
+
+static void print_expectations(const blo_test *test, const blo_test_result *result) {
+  for (size_t i = 0; i < test->expect_count; i++) {
+    const blo_expect_result *r = &result->expects[i];
+    if (r->ok) continue;
+    printf("  %s: %s\n", test->expects[i].place, test->expects[i].text);
+    print_value("left ", &r->left);
+    print_value("right", &r->right);
+    if (r->has_error) printf("    largest violation %g\n", r->error);
+  }
+}
+
+static bool wants_code(const blo_test *test, const char *code) {
+  for (size_t i = 0; i < test->code_count; i++)
+    if (strcmp(test->codes[i], code) == 0) return true;
+  return false;
+}
+
+/// Notes that were raised and not expected, and those expected and not raised. True when there are none.
+static bool check_notes(const blo_program *program, const blo_test *test, const blo_test_result *result) {
+  bool sound = true;
+  for (size_t i = 0; i < program->note_count; i++) {
+    const blo_note *note = &program->notes[i];
+    if (!result->notes[i] || note->code[0] == 'W' || wants_code(test, note->code)) continue;
+    printf("  %s: error[%s]: %s\n", note->place, note->code, note->text);
+    sound = false;
+  }
+  for (size_t k = 0; k < test->code_count; k++) {
+    bool raised = false;
+    for (size_t i = 0; i < program->note_count; i++)
+      raised |= result->notes[i] && strcmp(program->notes[i].code, test->codes[k]) == 0;
+    if (!raised) printf("  %s was expected and did not occur\n", test->codes[k]);
+    sound &= raised;
+  }
+  return sound;
+}
+
+static void run_test(const blo_program *program, const blo_test *test, RuntimeOptions *run,
+                     const char *path, Tally *tally) {
+  blo_test_options options = {.seed = run->options.seed,
+                              .dims = run->options.dims,
+                              .dim_count = run->options.dim_count};
+  blo_test_result result;
+  blo_status status = blo_run_test(run->options.context, program, test, &options, &result);
+  bool passed = status == BLO_OK && result.failed == 0;
+  if (status == BLO_OK && passed) {
+    // Notes are shown below the name, so find out first.
+    for (size_t i = 0; i < program->note_count && passed; i++)
+      passed = !result.notes[i] || program->notes[i].code[0] == 'W' ||
+               wants_code(test, program->notes[i].code);
+  }
+  printf("%s %s: %s\n", passed ? "ok  " : "FAIL", path, test->name);
+  if (status != BLO_OK) {
+    fflush(stdout);
+    blo_print_error(run->options.context);
+  } else {
+    passed &= check_notes(program, test, &result);
+    if (result.failed) print_expectations(test, &result);
+  }
+  blo_test_result_release(&result);
+  if (passed) tally->passed++;
+  else tally->failed++;
+}
+
+static bool has_tests(const Node *file) {
+  for (size_t i = 0; file && i < file->as.file.items.count; i++)
+    if (file->as.file.items.data[i]->kind == ITEM_TEST) return true;
+  return false;
+}
+
+static void run_file(Arena *arena, const Options *options, RuntimeOptions *run, const char *path,
+                     Tally *tally) {
+  Pipeline p;
+  bool sound = pipeline_front(&p, arena, options, path);
+  if (sound && has_tests(p.file)) {
+    BuildOptions build = pipeline_build_options(&p);
+    build.tests = true;
+    sound = pipeline_build(&p, &build);
+    if (sound) {
+      pipeline_optimize(&p);
+      if (options->interpret) {
+        pipeline_interpret(&p);
+      } else {
+        pipeline_emit(&p, options->target);
+        pipeline_jit(&p);
+      }
+      pipeline_describe_notes(&p);
+      const blo_program *program = p.built->program;
+      for (size_t i = 0; i < program->test_count; i++)
+        run_test(program, &program->tests[i], run, path, tally);
+      if (options->kernels)
+        printf("     %s: %d kernels, compiled in %.0f ms\n", path, p.kernels, 1e3 * p.seconds);
+    }
+  }
+  fflush(stdout);
+  pipeline_report(&p);
+  if (!sound) {
+    printf("FAIL %s\n", path);
+    tally->failed++;
+  }
+  pipeline_destroy(&p);
+}
+
+int verb_test(Arena *arena, const Options *options) {
+  RuntimeOptions run;
+  int status = runtime_options_parse(arena, options, &run);
+  if (status) return status;
+  PathList paths = {0};
+  for (size_t i = 0; i < options->files.count; i++) collect(arena, options->files.data[i], 0, &paths);
+  Tally tally = {0};
+  for (size_t i = 0; i < paths.count; i++) {
+    // One arena a file: a folder may hold many programs.
+    Arena *own = arena_create();
+    run_file(own, options, &run, paths.data[i], &tally);
+    arena_destroy(own);
+  }
+  printf("%d passed, %d failed\n", tally.passed, tally.failed);
+  runtime_options_destroy(&run);
+  return tally.failed ? 1 : 0;
+}
