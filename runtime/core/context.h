@@ -47,6 +47,8 @@ void blo_shape_print(char *text, size_t bytes, const int64_t *shape, size_t rank
 bool blo_shape_evaluate(const blo_size *sizes, int32_t rank, const int64_t *dims, size_t dim_count,
                         int64_t *shape);
 
+/// Walks the dims that occur in a size: *at starts at 0; false at the end.
+bool blo_size_next_dim(const blo_size *size, size_t dim_count, size_t *at, size_t *dim);
 /// Checks that `program` is one that this runtime can run.
 blo_status blo_check_program(blo_context *context, const blo_program *program);
 /// Checks the conditions the program puts on its dims.

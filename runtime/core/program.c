@@ -39,20 +39,28 @@ blo_status blo_check_program(blo_context *context, const blo_program *program) {
   return BLO_OK;
 }
 
-// Appends "H = 30, W = 28" for the dims that occur in a size program.
+bool blo_size_next_dim(const blo_size *size, size_t dim_count, size_t *at, size_t *dim) {
+  while (*at < size->count) {
+    int64_t operation = size->words[(*at)++];
+    if (operation == BLO_DIM_ADD || operation == BLO_DIM_MUL || operation == BLO_DIM_MAX) continue;
+    if (*at >= size->count) return false;
+    int64_t operand = size->words[(*at)++];
+    if (operation != BLO_DIM_ATOM || operand < 0 || (size_t)operand >= dim_count) continue;
+    *dim = (size_t)operand;
+    return true;
+  }
+  return false;
+}
+
+// "H = 30, W = 28" for the dims that occur in a size.
 static void print_dims_of(char *text, size_t bytes, const blo_program *program,
                           const blo_size *size, const int64_t *dims) {
-  size_t at = 0;
+  size_t length = 0, at = 0, dim;
   text[0] = '\0';
-  for (size_t i = 0; i < size->count; i++) {
-    int64_t word = size->words[i];
-    if (word != BLO_DIM_ADD && word != BLO_DIM_MUL && word != BLO_DIM_MAX) i++;
-    if (word != BLO_DIM_ATOM || i >= size->count) continue;
-    size_t atom = (size_t)size->words[i];
-    if (atom >= program->dim_count || at >= bytes) continue;
-    int written = snprintf(text + at, bytes - at, "%s%s = %lld", at ? ", " : "",
-                           program->dims[atom], (long long)dims[atom]);
-    if (written > 0) at += (size_t)written;
+  while (length < bytes && blo_size_next_dim(size, program->dim_count, &at, &dim)) {
+    int written = snprintf(text + length, bytes - length, "%s%s = %lld", length ? ", " : "",
+                           program->dims[dim], (long long)dims[dim]);
+    if (written > 0) length += (size_t)written;
   }
 }
 

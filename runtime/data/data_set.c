@@ -117,17 +117,13 @@ static int64_t bare_dim(const blo_size *size, size_t dim_count) {
   return size->words[1] >= 0 && (size_t)size->words[1] < dim_count ? size->words[1] : -1;
 }
 
-// Calls for every dim in a size program; how many of them have no value, and the last of those.
+// How many different dims in a size have no value yet, and the last of those.
 static int count_open_dims(const DimTable *table, const blo_size *size, int64_t *open) {
   int count = 0;
-  for (size_t i = 0; i < size->count; i++) {
-    int64_t word = size->words[i];
-    if (word == BLO_DIM_ADD || word == BLO_DIM_MUL || word == BLO_DIM_MAX) continue;
-    int64_t operand = ++i < size->count ? size->words[i] : -1;
-    if (word != BLO_DIM_ATOM || operand < 0 || (size_t)operand >= table->program->dim_count)
-      continue;
-    if (table->values[operand] >= 0 || (count && *open == operand)) continue;
-    *open = operand;
+  size_t at = 0, dim;
+  while (blo_size_next_dim(size, table->program->dim_count, &at, &dim)) {
+    if (table->values[dim] >= 0 || (count && *open == (int64_t)dim)) continue;
+    *open = (int64_t)dim;
     count++;
   }
   return count;
@@ -140,23 +136,17 @@ static bool evaluate(const DimTable *table, const blo_size *size, int64_t *value
 
 // Who says what about the dims in an axis: ", and n = 100 was bound by train.npz:Xtr".
 static void print_origins(const DimTable *table, const blo_size *size, char *text, size_t bytes) {
-  size_t at = 0;
+  size_t length = 0, at = 0, dim;
   text[0] = '\0';
-  for (size_t i = 0; i < size->count; i++) {
-    int64_t word = size->words[i];
-    if (word == BLO_DIM_ADD || word == BLO_DIM_MUL || word == BLO_DIM_MAX) continue;
-    int64_t operand = ++i < size->count ? size->words[i] : -1;
-    if (word != BLO_DIM_ATOM || operand < 0 || (size_t)operand >= table->program->dim_count)
-      continue;
-    const char *origin = table->origins[operand];
-    const char *verb = !origin || !origin[0]       ? " is fixed in the program"
+  while (blo_size_next_dim(size, table->program->dim_count, &at, &dim)) {
+    const char *origin = table->origins[dim] ? table->origins[dim] : "";
+    const char *verb = !origin[0]                  ? " is fixed in the program"
                        : strcmp(origin, "-D") == 0 ? " was given by "
                                                    : " was bound by ";
-    int written =
-        snprintf(text + at, bytes - at, ", and %s = %" PRId64 "%s%s", table->program->dims[operand],
-                 table->values[operand], verb, origin ? origin : "");
-    if (written < 0 || (size_t)written >= bytes - at) return;
-    at += (size_t)written;
+    int written = snprintf(text + length, bytes - length, ", and %s = %" PRId64 "%s%s",
+                           table->program->dims[dim], table->values[dim], verb, origin);
+    if (written < 0 || (size_t)written >= bytes - length) return;
+    length += (size_t)written;
   }
 }
 

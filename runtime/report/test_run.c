@@ -21,7 +21,7 @@ typedef struct TestRun {
   uint8_t reporting;
 } TestRun;
 
-// Dims the test does not bind are -1, so that a size which needs one of them fails by name.
+// Dims the test does not bind stay -1; its tensors must not need them.
 static void find_dims(TestRun *run) {
   const blo_program *program = run->program;
   for (size_t i = 0; i < program->dim_count; i++) {
@@ -33,6 +33,16 @@ static void find_dims(TestRun *run) {
   }
 }
 
+static bool shape_is_known(const TestRun *run, const blo_size *shape, int32_t rank) {
+  for (int32_t i = 0; i < rank; i++) {
+    size_t at = 0, dim;
+    while (blo_size_next_dim(&shape[i], run->program->dim_count, &at, &dim)) {
+      if (run->dims[dim] < 0) return false;
+    }
+  }
+  return true;
+}
+
 static blo_status lay_out(TestRun *run) {
   const blo_entry *entry = run->test->entry;
   size_t total = 0, workspace = 0, dim_count = run->program->dim_count;
@@ -40,12 +50,19 @@ static blo_status lay_out(TestRun *run) {
     const blo_value *output = &entry->outputs[i];
     size_t bytes;
     run->places[i] = total;
-    if (!blo_tensor_bytes(output->shape, output->rank, output->dtype, run->dims, dim_count,
+    if (!shape_is_known(run, output->shape, output->rank) ||
+        !blo_tensor_bytes(output->shape, output->rank, output->dtype, run->dims, dim_count,
                           &bytes) ||
         !blo_add_bytes(total, bytes, &total))
       return blo_fail(run->context, BLO_BAD_SHAPE, "E0605",
                       "%s: test \"%s\" needs a dim that it does not set", run->test->place,
                       run->test->name);
+  }
+  for (size_t i = 0; i < entry->slot_count; i++) {
+    if (shape_is_known(run, &entry->slots[i].bytes, 1)) continue;
+    return blo_fail(run->context, BLO_BAD_SHAPE, "E0605",
+                    "%s: test \"%s\" needs a dim that it does not set", run->test->place,
+                    run->test->name);
   }
   int64_t *scratch = blo_allocate_array(run->context, entry->slot_count, 3 * sizeof *scratch);
   if (!scratch) return BLO_NO_MEMORY;
@@ -67,7 +84,7 @@ static blo_status gather_inputs(TestRun *run) {
   run->reporting = 1;
   for (size_t i = 0; i < entry->input_count; i++) {
     const blo_value *input = &entry->inputs[i];
-    blo_array array;
+    blo_array array = {0};
     blo_status status = BLO_OK;
     switch (input->role) {
     case BLO_ROLE_SEED:
