@@ -140,8 +140,11 @@ static bool starts_setting_or_field(const Parser *parser, size_t index) {
 }
 
 bool token_starts_statement(const Parser *parser, size_t index) {
+  return parser->tokens.data[index].line_start && token_may_start_statement(parser, index);
+}
+
+bool token_may_start_statement(const Parser *parser, size_t index) {
   const Token *token = &parser->tokens.data[index];
-  if (!token->line_start) return false;
   if (token->kind == T_LET || token->kind == T_SET) return true;
   if (is_word_of_statement(token->kind) && !ends_a_name(kind_behind(parser, index))) return true;
   return token_starts_item(parser, index) || starts_setting_or_field(parser, index);
@@ -157,16 +160,31 @@ static Token closing_brace(const Parser *parser, size_t in_front_of) {
                  .put_in = true};
 }
 
-// At `}` that closes the outermost block: is it one too many, by what follows?
-static bool closes_too_early(const Parser *parser, size_t index) {
+// Does the `{` open a value (`= for i {`) and not an item's block?
+static bool opens_value(const Parser *parser, size_t open) {
+  int nested = 0;
+  for (size_t i = open; i-- > 0;) {
+    int kind = parser->tokens.data[i].kind;
+    if (kind == T_SEMICOLON || kind == T_LEFT_BRACE || kind == T_RIGHT_BRACE) return false;
+    nested += kind == T_RIGHT_PAREN ? 1 : kind == T_LEFT_PAREN ? -1 : 0;
+    if (kind == T_ASSIGN && nested <= 0) return true;
+  }
+  return false;
+}
+
+// At the `}` of an item's block: is it one too many, by what follows?
+static bool closes_too_early(const Parser *parser, size_t index, size_t open) {
+  if (opens_value(parser, open)) return false;
   size_t next = token_skip(parser, index + 1);
   int kind = parser->tokens.data[next].kind;
   if (kind == T_YYEOF || kind == T_RIGHT_BRACE) return false;
-  return !token_starts_item(parser, next);
+  bool word = is_word_of_item(kind) && token_in_column_one(parser, &parser->tokens.data[next]);
+  return !word && !token_starts_item(parser, next);
 }
 
 static void balance_braces(Parser *parser) {
   long open = 0, missing = 0;
+  size_t outermost = 0;
   for (size_t i = 0; i < parser->tokens.count; i++) {
     int kind = parser->tokens.data[i].kind;
     missing += kind == T_LEFT_BRACE ? 1 : kind == T_RIGHT_BRACE ? -1 : 0;
@@ -179,9 +197,9 @@ static void balance_braces(Parser *parser) {
       ends = token_starts_item(parser, i);
     for (; ends && open; open--, missing--)
       VEC_PUSH(parser->arena, &balanced, closing_brace(parser, i));
-    if (token->kind == T_LEFT_BRACE) open++;
+    if (token->kind == T_LEFT_BRACE && open++ == 0) outermost = i;
     if (token->kind == T_RIGHT_BRACE) {
-      if (open == 0 || (open == 1 && missing < 0 && closes_too_early(parser, i))) {
+      if (open == 0 || (open == 1 && missing < 0 && closes_too_early(parser, i, outermost))) {
         token->taken_out = true;
         missing++;
       } else {
@@ -261,7 +279,6 @@ bool tokens_balance(Parser *parser) {
 
 static void report_put_in(Parser *parser, size_t index) {
   const Token *token = &parser->tokens.data[index];
-  if (token->match == NO_MATCH) return;
   const Token *open = &parser->tokens.data[token->match];
   size_t next = index;
   while (parser->tokens.data[next].put_in) next++;
@@ -279,11 +296,42 @@ static void report_put_in(Parser *parser, size_t index) {
   diagnostic_label(d, behind->span, "the new item");
 }
 
+// Was a mistake reported between two places?  Then it says what an unbalanced brace there would.
+bool tokens_have_mistake(const Parser *parser, uint32_t start, uint32_t end) {
+  for (size_t i = 0; i < parser->skipped.count; i++) {
+    uint32_t at = parser->skipped.data[i].start;
+    if (at >= start && at <= end) return true;
+  }
+  return false;
+}
+
+static bool is_skipped(const Parser *parser, uint32_t offset) {
+  for (size_t i = 0; i < parser->skipped.count; i++)
+    if (offset >= parser->skipped.data[i].start && offset <= parser->skipped.data[i].end)
+      return true;
+  return false;
+}
+
+static uint32_t statement_end(const Parser *parser, size_t index) {
+  int kind;
+  do kind = parser->tokens.data[++index].kind;
+  while (kind != T_SEMICOLON && kind != T_YYEOF && !parser->tokens.data[index].line_start);
+  return parser->tokens.data[index].span.start;
+}
+
 void tokens_report_braces(Parser *parser) {
-  for (size_t i = 0; i < parser->tokens.count; i++) {
+  size_t reported = 0;
+  for (size_t i = 0; i < parser->tokens.count && reported < ERROR_LIMIT; i++) {
     const Token *token = &parser->tokens.data[i];
-    if (token->put_in) report_put_in(parser, i);
-    if (token->taken_out)
+    if (!token->put_in && !token->taken_out) continue;
+    reported++;
+    if (token->put_in && token->match != NO_MATCH) {
+      uint32_t open = parser->tokens.data[token->match].span.start;
+      if (!tokens_have_mistake(parser, open, token->span.start)) report_put_in(parser, i);
+    }
+    bool known = token->after_stray || is_skipped(parser, token->span.start) ||
+                 tokens_have_mistake(parser, token->span.start, statement_end(parser, i));
+    if (token->taken_out && !known)
       report(parser->compilation->diagnostics, E0104, token->span, "this `}` closes nothing");
   }
 }

@@ -134,6 +134,9 @@ Node *data_make(Parser *parser, Span span, Ident name, Node *extent, NodeList it
     else
       VEC_PUSH(parser->arena, &data.as.data.fields, item);
   }
+  bool broken = false;
+  for (size_t i = 0; i < items.count; i++) broken |= items.data[i]->kind == NODE_ERROR;
+  if (broken) return node_make(parser, ITEM_DATA, span, data);
   if (name.name && !extent) {
     Diagnostic *d = report(parser->compilation->diagnostics, E0101, name.span,
                            "the table `%s` has no number of rows", name.name);

@@ -27,13 +27,23 @@ static Node *error_file(Parser *parser) {
   return file_make(parser, all, NULL, items);
 }
 
+// Recovery keeps quiet about what follows from an earlier report; if there was none, it was wrong.
+static void report_first_mistake(const Parser *parser) {
+  SkippedText first = parser->skipped.count ? parser->skipped.data[0] : (SkippedText){0, 0};
+  Span span = {parser->source, first.start, first.end};
+  report(parser->compilation->diagnostics, E0101, span, "this text fits nowhere in the grammar");
+}
+
 Node *parse_source(Compilation *compilation, uint32_t source) {
   Parser parser = {.compilation = compilation, .arena = compilation->arena, .source = source};
+  size_t before = diagnostics_errors(compilation->diagnostics);
   tokens_read(&parser);
   bool sound = tokens_balance(&parser);
   if (sound) {
     blo_yyparse(&parser);
     if (parser.mistakes < ERROR_LIMIT) tokens_report_braces(&parser);
+    if (parser.mistakes && diagnostics_errors(compilation->diagnostics) == before)
+      report_first_mistake(&parser);
   }
   if (!parser.file || parser.too_deep) return error_file(&parser);
   if (parser.mistakes == 0) warn_stray_docs(&parser);

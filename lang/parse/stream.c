@@ -30,9 +30,19 @@ static size_t find_put_in(const Parser *parser, size_t index) {
   return 0;
 }
 
+// A `}` directly in front of the offending token was taken out: it is the mistake.
+static bool report_taken_out(Parser *parser) {
+  if (parser->last == 0) return false;
+  Token *brace = &parser->tokens.data[parser->last - 1];
+  if (!brace->taken_out || brace->after_stray) return false;
+  report(parser->compilation->diagnostics, E0104, brace->span, "this `}` closes nothing");
+  brace->after_stray = true;
+  return true;
+}
+
 static size_t find_taken_out(const Parser *parser, size_t index) {
   for (size_t i = index; i < parser->tokens.count; i++)
-    if (parser->tokens.data[i].taken_out) return i;
+    if (parser->tokens.data[i].taken_out && !parser->tokens.data[i].after_stray) return i;
   return 0;
 }
 
@@ -101,11 +111,34 @@ static void report_missing_semicolon(Parser *parser, const Token *previous) {
     diagnostic_note(d, "`//` starts a comment; the integer quotient is `div(a, b)`");
 }
 
+// `x = 1 };` has its `;` one token late: it is not a second mistake.
+static void drop_late_semicolon(Parser *parser) {
+  Token *found = &parser->tokens.data[parser->last];
+  if (found->kind != T_RIGHT_BRACE || found->put_in || found->line_start) return;
+  Token *late = &parser->tokens.data[token_skip(parser, parser->last + 1)];
+  if (late->kind == T_SEMICOLON) late->taken_out = late->after_stray = true;
+}
+
+// A mistake right where the last one was left, on the same line, is the same mistake.
+static bool is_same_mistake(const Parser *parser) {
+  const TokenList *tokens = &parser->tokens;
+  const Token *found = &tokens->data[parser->last];
+  if (found->after_stray) return true;
+  if (found->put_in && found->match != NO_MATCH &&
+      tokens_have_mistake(parser, tokens->data[found->match].span.start, found->span.start))
+    return true;
+  if (!parser->resumed) return false;
+  size_t left = parser->resumed - 1;
+  bool brace = tokens->data[left].kind == T_RIGHT_BRACE;
+  size_t next = brace ? token_skip(parser, left + 1) : left;
+  return parser->last <= next && (!found->line_start || tokens->data[left].put_in);
+}
+
 void stream_mistake(Parser *parser, const Expected *expected) {
   parser->failed = true;
   parser->semicolon_missed = parser->close_here = false;
   if (parser->mistakes++ >= ERROR_LIMIT || parser->too_deep) return;
-  if (take_brace_out(parser)) return;
+  if (is_same_mistake(parser) || report_taken_out(parser) || take_brace_out(parser)) return;
   if (move_brace_here(parser, expected)) {
     parser->close_here = true;
     return;
@@ -113,12 +146,13 @@ void stream_mistake(Parser *parser, const Expected *expected) {
   const Token *found = &parser->tokens.data[parser->last];
   const Token *previous = token_before(parser, parser->last);
   bool ends = found->line_start || found->put_in || found->kind == T_RIGHT_BRACE;
-  if (previous && ends && expected_has(expected, T_SEMICOLON) && !found->after_stray) {
+  if (previous && ends && expected_has(expected, T_SEMICOLON)) {
     parser->semicolon_missed = true;
     report_missing_semicolon(parser, previous);
+    drop_late_semicolon(parser);
     return;
   }
-  if (!found->after_stray) syntax_message(parser, found, expected);
+  syntax_message(parser, found, expected);
 }
 
 // Behind a skipped group: does the statement go on?
@@ -177,13 +211,21 @@ static size_t next_item(const Parser *parser, size_t at, bool moved) {
   }
 }
 
-// Where parsing goes on inside a block; `*ended` when its `}` is next.
+static bool is_block_end(int kind) {
+  return kind == T_RIGHT_BRACE || kind == T_YYEOF;
+}
+
+// Where parsing goes on inside a block: its next statement, or its `}`.
 static size_t next_statement(const Parser *parser, size_t at, bool moved) {
   const TokenList *tokens = &parser->tokens;
+  int block = tokens->data[at].enclosing;
+  while (block != NO_MATCH && tokens->data[block].kind != T_LEFT_BRACE)
+    block = tokens->data[block].enclosing;
+  bool value_block = block != NO_MATCH && is_value_block(parser, block);
   for (;; moved = true) {
     at = token_skip(parser, at);
     const Token *token = &tokens->data[at];
-    if (token->kind == T_YYEOF || token->kind == T_RIGHT_BRACE) return at;
+    if (is_block_end(token->kind)) return at;
     const Token *around = token->enclosing == NO_MATCH ? NULL : &tokens->data[token->enclosing];
     bool in_parentheses = around && around->kind != T_LEFT_BRACE;
     if (in_parentheses && around->match != NO_MATCH) {
@@ -191,7 +233,14 @@ static size_t next_statement(const Parser *parser, size_t at, bool moved) {
       continue;
     }
     if (moved && token_starts_statement(parser, at)) return at;
-    if (token->kind == T_SEMICOLON) return token_skip(parser, at + 1);
+    if (token->kind == T_SEMICOLON) {
+      at = token_skip(parser, at + 1);
+      // A `;` in the middle of a statement: what follows is its rest.
+      if (value_block || tokens->data[at].line_start || is_block_end(tokens->data[at].kind) ||
+          token_may_start_statement(parser, at))
+        return at;
+      continue;
+    }
     bool group = token->match != NO_MATCH && token->match > (int)at;
     at = group ? (size_t)token->match + 1 : at + 1;
     at = token_skip(parser, at);
@@ -217,6 +266,7 @@ static int resynchronise(Parser *parser, Span *place) {
   parser->next = at;
   parser->resumed = at + 1;
   if (at > from) place->end = parser->tokens.data[at - 1].span.end;
+  VEC_PUSH(parser->arena, &parser->skipped, ((SkippedText){place->start, place->end}));
   int kind = parser->tokens.data[at].kind;
   return !at_file_level && (kind == T_RIGHT_BRACE || kind == T_YYEOF) ? T_REND : T_RSEMI;
 }

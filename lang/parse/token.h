@@ -24,12 +24,17 @@ typedef struct Token {
   int enclosing; // index of the innermost bracket around the token, or NO_MATCH
   int depth;     // braces around the token
   bool line_start;
-  bool after_stray; // a stray character in front of it was reported
+  bool after_stray; // it, or what stands in front of it, was reported by the lexer
   bool put_in;      // a `}` that balancing put in; not reported yet
   bool taken_out;   // a `}` that balancing took out; not reported yet
 } Token;
 
 typedef VEC(Token) TokenList;
+
+/// Text that recovery skipped, from the offending token on.
+typedef struct SkippedText {
+  uint32_t start, end;
+} SkippedText;
 
 /// What lexer, stream, grammar and tree builder share while one file is parsed.
 typedef struct Parser {
@@ -45,6 +50,7 @@ typedef struct Parser {
   bool close_here;       // the mistake is a missing `}` in front of the offending token
   size_t resumed;        // token where the last resynchronisation went on, plus one
   size_t mistakes;
+  VEC(SkippedText) skipped;
   bool too_deep; // E0106 was reported
   Node *file;    // the result
 } Parser;
@@ -58,6 +64,8 @@ bool tokens_balance(Parser *parser);
 bool tokens_match(Parser *parser);
 /// Reports the braces that were put in or taken out and are not reported yet.
 void tokens_report_braces(Parser *parser);
+/// Was a mistake reported between two places of the source?
+bool tokens_have_mistake(const Parser *parser, uint32_t start, uint32_t end);
 /// The next token that is not taken out, at or behind `index`.
 size_t token_skip(const Parser *parser, size_t index);
 
@@ -66,6 +74,8 @@ bool token_starts_item(const Parser *parser, size_t index);
 /// A word that starts a line and a statement, clause, field or setting.
 bool token_starts_statement(const Parser *parser, size_t index);
 
+/// The same without regard to where the line starts.
+bool token_may_start_statement(const Parser *parser, size_t index);
 bool token_in_column_one(const Parser *parser, const Token *token);
 
 /// The text of a token for messages: "`foo`", "end of file".

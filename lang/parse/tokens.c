@@ -101,7 +101,9 @@ static void read_bad_number(Reader *reader) {
   else if (digits && strchr(text, '.') == NULL)
     diagnostic_help(d, "a name starts with a letter; a product is written `%.*s * %s`", (int)digits,
                     text, text + digits);
+  reader->after_stray = true;
   push_token(reader, (Token){.kind = T_REAL, .real = 1.0, .text = text});
+  reader->after_stray = true;
 }
 
 // The value of a string between its quotes, escapes replaced.
