@@ -253,6 +253,8 @@ static bool absorb_transpose(Value **x, int8_t *batch, int batch_count, int8_t *
   for (int i = 0; i < contract_count; i++) used |= 1u << contract[i];
   int previous = -1;
   for (int k = 0; k < (*x)->type->rank; k++) {
+    // A leading part of an axis has the map of a transpose, but not its shape.
+    if ((*x)->type->shape[k] != op->operands[0]->type->shape[permutation[k]]) return false;
     if (used >> k & 1) continue;
     if (permutation[k] < previous) return false;
     previous = permutation[k];

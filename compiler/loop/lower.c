@@ -175,7 +175,7 @@ typedef struct Routine {
   Dtype work_dtype;
 } Routine;
 
-static Routine describe_routine(Lowering *l, const Op *op) {
+static Routine describe_routine(Lowering *l, Op *op) {
   DimTable *dims = l->module->dims;
   const Type *x = op->operands[0]->type;
   Routine r = {.dtype = routine_dtype(x->dtype)};
@@ -204,11 +204,8 @@ static Routine describe_routine(Lowering *l, const Op *op) {
     r.work = dim_mul(dims, n, n);
     r.work_dtype = r.dtype;
   }
-  const char *text =
-      op->code == OP_CHOLESKY ? "a matrix is not positive definite" : "a matrix is singular";
   if (op->code != OP_TRISOLVE)
-    r.sizes[r.size_count++] = dim_const(
-        dims, module_note(l->module, op->code == OP_CHOLESKY ? 701 : 702, text, op->span));
+    r.sizes[r.size_count++] = dim_const(dims, op_check_note(l->module, op));
   return r;
 }
 
@@ -367,23 +364,49 @@ static void lower_if(Lowering *l, Op *op) {
 // --- blocks
 // ---------------------------------------------------------------------------------------
 
+// Is an index known to lie in 0 .. places-1? Constants, counters of loops bounded by the places,
+// draws from that many.
+static bool index_in_range(Lowering *l, const Value *index, const Dim *places) {
+  DimTable *dims = l->module->dims;
+  if (index->op && index->op->code == OP_CONST && !index->op->attr.constant.integers) {
+    int64_t value = index->op->attr.constant.integer;
+    const Dim *last = dim_sub(dims, places, dim_const(dims, value + 1));
+    return value >= 0 && value < INT64_MAX && dim_provably_nonnegative(dims, last);
+  }
+  if (index->op && index->op->code == OP_RANDOM && index->op->attr.random.kind == RANDOM_INDEX) {
+    const Op *size = index->op->operands[2]->op;
+    return size && size->code == OP_DIM && size->attr.dim.dim == places;
+  }
+  if (index->op || !index->block->owner || index->block->owner->code != OP_LOOP) return false;
+  const Dim *bound = index->block->owner->attr.loop.bound;
+  return index->index == 0 && bound && dim_provably_nonnegative(dims, dim_sub(dims, places, bound));
+}
+
+static void note_range(Lowering *l, Op *op, Value *index, const Dim *places) {
+  if (index_in_range(l, index, places)) return;
+  Item *item = add_item(l, ITEM_RANGE, index, NULL, (Access){0}, op->span);
+  item->extent = places;
+  item->number = op_check_note(l->module, op);
+}
+
 // Indices out of range are clamped by the kernels; a note tells of them.
-static void note_ranges(Lowering *l, const Op *op, int first, const char *text) {
-  const Type *table = op->operands[0]->type;
-  for (int i = 0; i < op->attr.gather.axis_count; i++) {
-    Value *index = op->operands[first + i];
-    if (index->op && index->op->code == OP_IOTA) continue;
-    Item *item = add_item(l, ITEM_RANGE, index, NULL, (Access){0}, op->span);
-    item->extent = table->shape[op->attr.gather.axes[i]];
-    item->number = module_note(l->module, 703, text, op->span);
+static void note_ranges(Lowering *l, Op *op) {
+  DimTable *dims = l->module->dims;
+  bool gathers = op->code == OP_GATHER || op->code == OP_SCATTER_ADD;
+  int first = op->code == OP_GATHER || op->code == OP_DYNAMIC_SLICE ? 1 : 2;
+  const Type *whole = op->operands[0]->type;
+  const Type *part = op->code == OP_DYNAMIC_SLICE ? op->results[0]->type : op->operands[1]->type;
+  for (int i = 0; first + i < op->operand_count; i++) {
+    int axis = gathers ? op->attr.gather.axes[i] : i;
+    const Dim *places = whole->shape[axis];
+    if (!gathers) places = dim_add(dims, dim_sub(dims, places, part->shape[i]), dim_const(dims, 1));
+    note_range(l, op, op->operands[first + i], places);
   }
 }
 
 static void lower_op(Lowering *l, Op *op) {
   Value *v = op->result_count ? op->results[0] : NULL;
   ValueInfo *info = v ? value_info(l, v) : NULL;
-  if (op->code == OP_GATHER) note_ranges(l, op, 1, "an index lies outside its table");
-  if (op->code == OP_SCATTER_ADD) note_ranges(l, op, 2, "an index lies outside its table");
   switch (op->code) {
   case OP_LOOP:
     lower_loop(l, op);
@@ -397,6 +420,12 @@ static void lower_op(Lowering *l, Op *op) {
     return;
   case OP_CUSTOM:
     BUG("custom op in lowering");
+  case OP_GATHER:
+  case OP_SCATTER_ADD:
+  case OP_DYNAMIC_SLICE:
+  case OP_DYNAMIC_UPDATE:
+    if (info->uses) note_ranges(l, op);
+    break;
   default:
     break;
   }

@@ -4,10 +4,6 @@
 // data. Lanes are used only along axes whose places are distinct.
 #include "loop/lower_internal.h"
 
-static Value *source_of(const Item *item) {
-  return item->value;
-}
-
 static void open_all(Nest *nest, const Space *space, int vector, int *opened) {
   for (int i = 0; i < space->rank; i++) {
     if (space->gone[i]) continue;
@@ -16,21 +12,12 @@ static void open_all(Nest *nest, const Space *space, int vector, int *opened) {
   }
 }
 
-static void close_all(Nest *nest, int opened) {
-  while (opened--) kernel_end(nest->k);
+static Value *source_of(const Item *item) {
+  return item->value;
 }
 
-static int last_axis(const Space *space) {
-  int last = space->rank - 1;
-  while (last >= 0 && space->gone[last]) last--;
-  return last;
-}
-
-static Space source_space(const Item *item) {
-  const Type *type = source_of(item)->type;
-  Space space = {.rank = type->rank};
-  for (int i = 0; i < type->rank; i++) space.extents[i] = type->shape[i];
-  return space;
+static Expr *load_scalar(Nest *nest, const Access *access) {
+  return nest_load_at(nest, access, type_scalar(nest->module, DT_I64), NULL);
 }
 
 static Expr *source_element(Nest *nest, const Item *item, const Space *space) {
@@ -62,16 +49,11 @@ static const Affine *unview_flat(Nest *nest, const Item *item, const Space *spac
   return nest_flat(nest, &item->target, item->type, place);
 }
 
-static void probe_unview(Nest *nest, const Item *item, Space *space) {
-  source_element(nest, item, space);
-  nest_record(nest, unview_flat(nest, item, space), item->type->dtype, false);
-}
-
 static void lower_unview(Nest *nest, const Item *item) {
-  Space space = source_space(item);
+  Space space = item_space(item);
   for (int i = 0; i < space.rank; i++) space.classes[i] = is_summed(item, i);
-  space_prepare(nest, &space, item, NULL, probe_unview);
-  int vector = last_axis(&space), opened = 0, summed = 0;
+  space_prepare_item(nest, &space, item, NULL);
+  int vector = space_last(&space), opened = 0, summed = 0;
   for (int i = 0; i < space.rank; i++) {
     if (space.gone[i] || space.classes[i]) continue;
     if (i == vector) continue;
@@ -90,11 +72,11 @@ static void lower_unview(Nest *nest, const Item *item) {
   Expr *value = source_element(nest, item, &space);
   if (sum) {
     kernel_accumulate(nest->k, sum, OP_ADD, value);
-    close_all(nest, summed);
+    nest_close(nest, summed);
     value = expr_register(nest->k, sum);
   }
   nest_store(nest, &item->target, unview_flat(nest, item, &space), value, true);
-  close_all(nest, opened);
+  nest_close(nest, opened);
 }
 
 // --- scatter and update
@@ -115,21 +97,16 @@ static const Affine *scatter_flat(Nest *nest, const Item *item, const Space *spa
   return nest_flat(nest, &item->target, item->type, place);
 }
 
-static void probe_scatter(Nest *nest, const Item *item, Space *space) {
-  source_element(nest, item, space);
-  nest_record(nest, scatter_flat(nest, item, space), item->type->dtype, false);
-}
-
 static void lower_scatter(Nest *nest, const Item *item) {
-  Space space = source_space(item);
+  Space space = item_space(item);
   int index_rank = item->op->operands[2]->type->rank, opened = 0;
   for (int i = 0; i < space.rank; i++) space.classes[i] = i >= index_rank;
-  space_prepare(nest, &space, item, NULL, probe_scatter);
-  int last = last_axis(&space);
+  space_prepare_item(nest, &space, item, NULL);
+  int last = space_last(&space);
   open_all(nest, &space, last >= index_rank ? last : -1, &opened);
   nest_store(nest, &item->target, scatter_flat(nest, item, &space),
              source_element(nest, item, &space), true);
-  close_all(nest, opened);
+  nest_close(nest, opened);
 }
 
 static const Affine *update_flat(Nest *nest, const Item *item, const Space *space) {
@@ -144,19 +121,26 @@ static const Affine *update_flat(Nest *nest, const Item *item, const Space *spac
   return nest_flat(nest, &item->target, item->type, place);
 }
 
-static void probe_update(Nest *nest, const Item *item, Space *space) {
-  source_element(nest, item, space);
-  nest_record(nest, update_flat(nest, item, space), item->type->dtype, false);
-}
-
 static void lower_update(Nest *nest, const Item *item) {
-  Space space = source_space(item);
+  Space space = item_space(item);
   int opened = 0;
-  space_prepare(nest, &space, item, NULL, probe_update);
-  open_all(nest, &space, last_axis(&space), &opened);
+  space_prepare_item(nest, &space, item, NULL);
+  open_all(nest, &space, space_last(&space), &opened);
   nest_store(nest, &item->target, update_flat(nest, item, &space),
              source_element(nest, item, &space), item->op->attr.update.accumulate);
-  close_all(nest, opened);
+  nest_close(nest, opened);
+}
+
+void probe_accumulate(Nest *nest, const Item *item, Space *space) {
+  const Affine *flat = NULL;
+  if (item->kind == ITEM_COUNT) nest_element(nest, item->value, NULL, false);
+  if (item->kind == ITEM_CLEAR_ROWS) load_scalar(nest, &item->limit);
+  if (item->kind == ITEM_COUNT || item->kind == ITEM_CLEAR_ROWS) return;
+  source_element(nest, item, space);
+  if (item->kind == ITEM_UNVIEW) flat = unview_flat(nest, item, space);
+  if (item->kind == ITEM_SCATTER) flat = scatter_flat(nest, item, space);
+  if (item->kind == ITEM_UPDATE) flat = update_flat(nest, item, space);
+  nest_record(nest, flat, item->type->dtype);
 }
 
 void lower_accumulate(Nest *nest, const Item *item) {
@@ -175,10 +159,6 @@ void lower_accumulate(Nest *nest, const Item *item) {
 
 // --- around control
 // -------------------------------------------------------------------------------
-
-static Expr *load_scalar(Nest *nest, const Access *access) {
-  return nest_load(nest, access, nest_flat(nest, access, type_scalar(nest->module, DT_I64), NULL));
-}
 
 static void lower_clear_rows(Nest *nest, const Item *item) {
   KernelBuilder *k = nest->k;
@@ -209,11 +189,7 @@ static void lower_count(Nest *nest, const Item *item) {
   nest_store(nest, &item->target, nest_flat(nest, &item->target, item->type, NULL), count, false);
 }
 
-static void probe_source(Nest *nest, const Item *item, Space *space) {
-  source_element(nest, item, space);
-}
-
-static Expr *note_condition(Nest *nest, const Item *item, const Space *space) {
+Expr *note_condition(Nest *nest, const Item *item, const Space *space) {
   KernelBuilder *k = nest->k;
   Expr *value = source_element(nest, item, space);
   if (item->kind == ITEM_NOTE) return value;
@@ -226,17 +202,17 @@ static Expr *note_condition(Nest *nest, const Item *item, const Space *space) {
 // One count when the condition holds anywhere.
 static void lower_note(Nest *nest, const Item *item) {
   KernelBuilder *k = nest->k;
-  Space space = source_space(item);
+  Space space = item_space(item);
   int opened = 0;
-  space_prepare(nest, &space, item, NULL, probe_source);
-  if (last_axis(&space) < 0) {
+  space_prepare_item(nest, &space, item, NULL);
+  if (space_last(&space) < 0) {
     kernel_note(k, item->number, note_condition(nest, item, &space));
     return;
   }
   Register *any = kernel_declare(k, expr_integer(k, DT_BOOL, 0));
-  open_all(nest, &space, last_axis(&space), &opened);
+  open_all(nest, &space, space_last(&space), &opened);
   kernel_accumulate(k, any, OP_OR, note_condition(nest, item, &space));
-  close_all(nest, opened);
+  nest_close(nest, opened);
   kernel_note(k, item->number, expr_register(k, any));
 }
 

@@ -16,53 +16,34 @@ typedef struct Dot {
   int result_rank, left_free, right_free; // first axes; batch axes are before left_free
   int vector, block;
   bool streamed;
+  bool add; // to a cleared target
 } Dot;
 
 // Axis of the space for each axis of an operand.
-static void operand_axes(const Dot *d, bool left, int *axes) {
-  const Attr *attr = &d->item->op->attr;
-  const Type *type = d->item->op->operands[left ? 0 : 1]->type;
+static void operand_axes(const Item *item, bool left, int *axes) {
+  const Attr *attr = &item->op->attr;
+  const Type *type = item->op->operands[left ? 0 : 1]->type;
   const int8_t *batch = left ? attr->dot.left_batch : attr->dot.right_batch;
   const int8_t *contract = left ? attr->dot.left_contract : attr->dot.right_contract;
+  int free_axis = attr->dot.batch_count;
+  if (!left) free_axis = item->op->operands[0]->type->rank - attr->dot.contract_count;
   for (int i = 0; i < type->rank; i++) axes[i] = -1;
   for (int i = 0; i < attr->dot.batch_count; i++) axes[batch[i]] = i;
-  for (int i = 0; i < attr->dot.contract_count; i++) axes[contract[i]] = d->result_rank + i;
-  int free_axis = left ? d->left_free : d->right_free;
+  for (int i = 0; i < attr->dot.contract_count; i++) axes[contract[i]] = item->type->rank + i;
   for (int i = 0; i < type->rank; i++)
     if (axes[i] < 0) axes[i] = free_axis++;
 }
 
-static Expr *operand(const Dot *d, Nest *nest, const Space *space, bool left) {
+Expr *dot_operand(Nest *nest, const Item *item, const Space *space, bool left) {
   int axes[MAX_RANK];
   const Affine *index[MAX_RANK];
-  Value *v = d->item->op->operands[left ? 0 : 1];
-  operand_axes(d, left, axes);
+  Value *v = item->op->operands[left ? 0 : 1];
+  operand_axes(item, left, axes);
   for (int i = 0; i < v->type->rank; i++) index[i] = space->index[axes[i]];
   return nest_element(nest, v, index, false);
 }
 
-static const Affine *target_flat(const Dot *d, Nest *nest, const Space *space) {
-  return nest_flat(nest, &d->item->target, d->item->type, space->index);
-}
-
-static void describe(Dot *d, const Item *item) {
-  const Attr *attr = &item->op->attr;
-  d->item = item;
-  d->result_rank = item->type->rank;
-  d->left_free = attr->dot.batch_count;
-  d->right_free = d->left_free + item->op->operands[0]->type->rank - attr->dot.batch_count -
-                  attr->dot.contract_count;
-}
-
-static void probe_dot(Nest *nest, const Item *item, Space *space) {
-  Dot d = {.nest = nest};
-  describe(&d, item);
-  operand(&d, nest, space, true);
-  operand(&d, nest, space, false);
-  nest_record(nest, target_flat(&d, nest, space), item->type->dtype, false);
-}
-
-// Both operands may be one value: its uses are then recorded once, so operands are measured apart.
+// Both operands may be one value, whose loads are then recorded once: operands are measured apart.
 static int operand_stride(const Dot *d, int axis, bool left) {
   Nest scratch = nest_create(d->nest->lowering, "probe", d->item->span);
   Space space = d->space;
@@ -71,8 +52,8 @@ static int operand_stride(const Dot *d, int axis, bool left) {
     space.axes[i] = kernel_axis(scratch.k, "i");
     space.index[i] = affine_variable(scratch.module, expr_axis(scratch.k, space.axes[i]));
   }
-  operand(d, &scratch, &space, left);
-  return space_stride(&scratch, &space, axis, 0, scratch.uses.count);
+  dot_operand(&scratch, d->item, &space, left);
+  return space_stride(&scratch, &space, axis);
 }
 
 static bool is_contracted(const Dot *d, int axis) {
@@ -80,9 +61,6 @@ static bool is_contracted(const Dot *d, int axis) {
 }
 static bool is_left(const Dot *d, int axis) {
   return axis >= d->left_free && axis < d->right_free;
-}
-static bool is_right(const Dot *d, int axis) {
-  return axis >= d->right_free && axis < d->result_rank;
 }
 
 // How good an axis is for the lanes; larger is better.
@@ -140,17 +118,12 @@ static int open_axes(const Dot *d, bool contracted) {
   return opened;
 }
 
-static void close_axes(Nest *nest, int opened) {
-  while (opened--) kernel_end(nest->k);
-}
-
 static void open_lanes(const Dot *d, int unroll) {
   space_open(d->nest, &d->space, d->vector, FOR_VECTOR, unroll);
 }
 
 static Expr *product(const Dot *d) {
-  return expr_binary(d->nest->k, OP_MUL, operand(d, d->nest, &d->space, true),
-                     operand(d, d->nest, &d->space, false));
+  return item_element(d->nest, d->item, &d->space);
 }
 
 static void set_row(Dot *d, const Affine *row, int offset) {
@@ -176,11 +149,10 @@ static void sum_rows(void *self, const Affine *row, int rows) {
     set_row(d, row, i);
     kernel_accumulate(nest->k, sums[i], OP_ADD, product(d));
   }
-  close_axes(nest, opened);
+  nest_close(nest, opened);
   for (int i = 0; i < rows; i++) {
     set_row(d, row, i);
-    nest_store(nest, &d->item->target, target_flat(d, nest, &d->space),
-               expr_register(nest->k, sums[i]), false);
+    item_store(nest, d->item, &d->space, expr_register(nest->k, sums[i]), d->add);
   }
   set_row(d, row, 0);
   if (lanes_free) kernel_end(nest->k);
@@ -192,7 +164,7 @@ static void dot_in_registers(Dot *d) {
     space_blocks(d->nest, &d->space, d->block, sum_rows, d);
   else
     sum_rows(d, NULL, 1);
-  close_axes(d->nest, opened);
+  nest_close(d->nest, opened);
 }
 
 static int open_free_axes(const Dot *d) {
@@ -210,15 +182,15 @@ static void stream_rows(void *self, const Affine *row, int rows) {
   Dot *d = self;
   Nest *nest = d->nest;
   int opened = open_free_axes(d);
-  const Affine *target = target_flat(d, nest, &d->space);
-  Expr *sum = nest_load(nest, &d->item->target, target);
-  for (int i = 0; i < rows; i++) {
+  set_row(d, row, 0);
+  Expr *sum = product(d);
+  for (int i = 1; i < rows; i++) {
     set_row(d, row, i);
     sum = expr_binary(nest->k, OP_ADD, sum, product(d));
   }
   set_row(d, row, 0);
-  nest_store(nest, &d->item->target, target, sum, false);
-  close_axes(nest, opened);
+  item_store(nest, d->item, &d->space, sum, true);
+  nest_close(nest, opened);
 }
 
 static void dot_streamed(Dot *d) {
@@ -229,31 +201,28 @@ static void dot_streamed(Dot *d) {
       space_open(nest, &d->space, i, FOR_SERIAL, 1);
       opened++;
     }
-  int cleared = open_free_axes(d);
-  nest_store(nest, &d->item->target, target_flat(d, nest, &d->space),
-             expr_number(nest->k, d->item->type->dtype, 0), false);
-  close_axes(nest, cleared);
+  if (!d->add) {
+    int cleared = open_free_axes(d);
+    item_store(nest, d->item, &d->space, item_identity(nest, d->item), false);
+    nest_close(nest, cleared);
+  }
   for (int i = d->result_rank; i < d->space.rank; i++)
     if (!d->space.gone[i] && i != d->block) {
       space_open(nest, &d->space, i, FOR_SERIAL, 1);
       opened++;
     }
   space_blocks(nest, &d->space, d->block, stream_rows, d);
-  close_axes(nest, opened);
+  nest_close(nest, opened);
 }
 
 void lower_dot(Nest *nest, const Item *item, const RowRange *range) {
-  Dot d = {.nest = nest};
-  describe(&d, item);
-  const Type *left = item->op->operands[0]->type;
-  d.space.rank = d.result_rank + item->op->attr.dot.contract_count;
-  for (int i = 0; i < d.space.rank; i++) {
-    d.space.extents[i] = i < d.result_rank
-                             ? item->type->shape[i]
-                             : left->shape[item->op->attr.dot.left_contract[i - d.result_rank]];
-    d.space.classes[i] = is_contracted(&d, i) ? 3 : is_right(&d, i) ? 2 : is_left(&d, i);
-  }
-  space_prepare(nest, &d.space, item, range, probe_dot);
+  const Attr *attr = &item->op->attr;
+  Dot d = {.nest = nest, .item = item, .result_rank = item->type->rank};
+  d.left_free = attr->dot.batch_count;
+  d.right_free = item->op->operands[0]->type->rank - attr->dot.contract_count;
+  d.add = range && is_contracted(&d, range->axis);
+  d.space = item_space(item);
+  space_prepare_item(nest, &d.space, item, range);
   choose_form(&d);
   if (d.streamed)
     dot_streamed(&d);

@@ -43,8 +43,8 @@ void nest_narrow(Nest *nest, Dtype dtype) {
   if (lanes < nest->lanes) nest->lanes = lanes;
 }
 
-void nest_record(Nest *nest, const Affine *index, Dtype dtype, bool load) {
-  LinearUse use = {index, dtype, load};
+void nest_record(Nest *nest, const Affine *flat, Dtype dtype) {
+  LinearUse use = {.flat = flat};
   VEC_PUSH(nest->arena, &nest->uses, use);
   nest_narrow(nest, dtype);
 }
@@ -75,18 +75,59 @@ const Affine *nest_flat(Nest *nest, const Access *access, const Type *type,
   return flat;
 }
 
+// Index in the memory that the kernel sees: buffers held by rows start at a later row.
+static Expr *window_index(Nest *nest, const Buffer *buffer, const Affine *flat) {
+  Module *module = nest->module;
+  for (size_t i = 0; i < nest->windows.count; i++) {
+    const RowWindow *window = &nest->windows.data[i];
+    if (window->buffer != buffer) continue;
+    const Affine *back = affine_scale(module, window->shift, dim_const(module->dims, -1));
+    flat = affine_add(module, flat, back);
+  }
+  return nest_index(nest, flat);
+}
+
+static Expr *load(Nest *nest, const Access *access, const Affine *flat, const Affine *const *index,
+                  int rank) {
+  Buffer *buffer = access->buffer;
+  LinearUse use = {flat, true, buffer, index, rank};
+  VEC_PUSH(nest->arena, &nest->uses, use);
+  nest_narrow(nest, buffer->dtype);
+  for (size_t i = 0; i < nest->forwards.count; i++)
+    if (nest->forwards.data[i].buffer == buffer)
+      return expr_register(nest->k, nest->forwards.data[i].reg);
+  return expr_load(nest->k, nest_buffer(nest, buffer, true, false),
+                   window_index(nest, buffer, flat));
+}
+
 Expr *nest_load(Nest *nest, const Access *access, const Affine *flat) {
-  nest_record(nest, flat, access->buffer->dtype, true);
-  return expr_load(nest->k, nest_buffer(nest, access->buffer, true, false), nest_index(nest, flat));
+  return load(nest, access, flat, NULL, 0);
+}
+
+Expr *nest_load_at(Nest *nest, const Access *access, const Type *type, const Affine *const *index) {
+  const Affine **kept = ARENA_ARRAY(nest->arena, const Affine *, (size_t)type->rank + 1);
+  for (int i = 0; i < type->rank; i++) kept[i] = index[i];
+  return load(nest, access, nest_flat(nest, access, type, index), kept, type->rank);
 }
 
 void nest_store(Nest *nest, const Access *access, const Affine *flat, Expr *value,
                 bool accumulate) {
   int buffer = nest_buffer(nest, access->buffer, accumulate, true);
+  Expr *index = window_index(nest, access->buffer, flat);
   if (accumulate)
-    kernel_store_add(nest->k, buffer, nest_index(nest, flat), value);
+    kernel_store_add(nest->k, buffer, index, value);
   else
-    kernel_store(nest->k, buffer, nest_index(nest, flat), value);
+    kernel_store(nest->k, buffer, index, value);
+}
+
+void nest_restart(Nest *nest) {
+  nest->memo = map_create(nest->arena);
+  nest->forwards.count = 0;
+  nest->uses.count = 0;
+}
+
+void nest_close(Nest *nest, int count) {
+  while (count--) kernel_end(nest->k);
 }
 
 const Affine *nest_clamp(Nest *nest, Expr *index, const Dim *extent, const Dim *size) {
@@ -174,7 +215,7 @@ static void split_flat(Nest *nest, const Type *type, int first, int end, const A
   const Dim *one = dim_const(module->dims, 1);
   int wide = wide_axes(module, type, first, end);
   Expr *rest = wide > 1 ? nest_index(nest, flat) : NULL;
-  if (wide > 1) nest_record(nest, flat, DT_I64, false);
+  if (wide > 1) nest_record(nest, flat, DT_I64);
   for (int i = end - 1; i >= first; i--) {
     if (type->shape[i] == one) {
       inner[i] = affine_const(module, dim_const(module->dims, 0));
@@ -251,7 +292,7 @@ static Expr *random_element(Nest *nest, const Op *op, const Affine *const *index
   }
   if (kind != RANDOM_FOLD) {
     const Affine *entry = flat_of_axes(nest, type, first, type->rank, index);
-    nest_record(nest, entry, DT_I64, false);
+    nest_record(nest, entry, DT_I64);
     arguments[1] = expr_add(nest->k, arguments[1], nest_index(nest, entry));
   }
   return expr_random(nest->k, kind, type->dtype, arguments, op->operand_count);
@@ -283,7 +324,7 @@ static Expr *compute_element(Nest *nest, const Op *op, const Affine *const *inde
     return const_element(nest, op);
   case OP_IOTA: {
     const Affine *place = index[op->attr.iota.axis];
-    nest_record(nest, place, op->results[0]->type->dtype, false);
+    nest_record(nest, place, op->results[0]->type->dtype);
     return expr_convert(nest->k, nest_index(nest, place), op->results[0]->type->dtype);
   }
   case OP_DIM:
@@ -315,8 +356,7 @@ static bool same_index(const Affine *const *a, const Affine *const *b, int rank)
 Expr *nest_element(Nest *nest, Value *v, const Affine *const *index, bool compute) {
   const ValueInfo *info = value_info(nest->lowering, v);
   if (info->counter) return nest_counter(nest, info->counter - 1);
-  if (info->homed && !compute)
-    return nest_load(nest, &info->home, nest_flat(nest, &info->home, v->type, index));
+  if (info->homed && !compute) return nest_load_at(nest, &info->home, v->type, index);
   REQUIRE(v->op, "parameter without a home");
   Element *made = map_get(nest->memo, v);
   for (Element *e = made; e; e = e->next)

@@ -1,52 +1,197 @@
-// Items without a contraction as loops: maps, reductions, argmax, running sums.
+// Items as loops: their spaces, elements and places, and the loops of maps, reductions, argmax and
+// running sums.
 //
-// Lanes run along the axis that most loads walk with unit stride. A reduction with its lanes on a
-// kept axis adds rows to the target in memory, four rows at a time in their order, so that its
-// operand is read once and front to back.
+// Lanes run along the axis that loads walk with unit stride. A reduction with its lanes on a kept
+// axis adds rows to the target in memory, four rows at a time in their order, so that its operand
+// is read once and front to back.
 #include "ir/scalar.h"
 #include "loop/lower_internal.h"
+
+// --- spaces and elements
+// --------------------------------------------------------------------------
 
 static const Type *map_type(const Item *item) {
   return item->part_type ? item->part_type : item->type;
 }
 
-// The index in the target of an item: that of the space, shifted for parts.
-static const Affine *target_flat(Nest *nest, const Item *item, const Affine *const *index) {
-  const Affine *shifted[MAX_RANK];
-  for (int i = 0; i < item->type->rank; i++) {
-    shifted[i] = index[i];
-    if (item->part_type && item->part_axis == i)
-      shifted[i] =
-          affine_add(nest->module, index[i], affine_const(nest->module, item->part_offset));
-  }
-  return nest_flat(nest, &item->target, item->type, shifted);
-}
-
-static Expr *map_value(Nest *nest, const Item *item, const Affine *const *index) {
-  if (item->value) return nest_element(nest, item->value, index, item->compute);
-  return expr_number(nest->k, item->type->dtype, 0);
-}
-
-static void probe_map(Nest *nest, const Item *item, Space *space) {
-  map_value(nest, item, space->index);
-  nest_record(nest, target_flat(nest, item, space->index), item->type->dtype, false);
-}
-
-static void lower_map(Nest *nest, const Item *item, const RowRange *range) {
-  const Type *type = map_type(item);
+static Space space_of_type(const Type *type) {
   Space space = {.rank = type->rank};
   for (int i = 0; i < type->rank; i++) space.extents[i] = type->shape[i];
-  space_prepare(nest, &space, item, range, probe_map);
-  int last = type->rank - 1, opened = 0;
-  while (last >= 0 && space.gone[last]) last--;
-  for (int i = 0; i <= last; i++)
-    if (!space.gone[i]) {
-      space_open(nest, &space, i, i == last ? FOR_VECTOR : FOR_SERIAL, 1);
-      opened++;
+  return space;
+}
+
+static Space dot_space(const Item *item) {
+  const Attr *attr = &item->op->attr;
+  const Type *left = item->op->operands[0]->type;
+  Space space = space_of_type(item->type);
+  int right_free = left->rank - attr->dot.contract_count;
+  for (int i = 0; i < space.rank; i++)
+    space.classes[i] = i < attr->dot.batch_count ? 0 : i < right_free ? 1 : 2;
+  for (int i = 0; i < attr->dot.contract_count; i++) {
+    space.classes[space.rank] = 3;
+    space.extents[space.rank++] = left->shape[attr->dot.left_contract[i]];
+  }
+  return space;
+}
+
+Space item_space(const Item *item) {
+  Space space = {0};
+  switch (item->kind) {
+  case ITEM_MAP:
+    return space_of_type(map_type(item));
+  case ITEM_REDUCE:
+  case ITEM_ARGMAX:
+  case ITEM_CUMSUM:
+    space = space_of_type(item->op->operands[0]->type);
+    for (int i = 0; i < space.rank; i++) {
+      int axis = item->op->attr.scan.axis;
+      if (item->kind == ITEM_REDUCE)
+        space.classes[i] = item->op->attr.reduce.axes >> i & 1;
+      else
+        space.classes[i] = i < axis ? 0 : i == axis ? 1 : 2;
     }
-  nest_store(nest, &item->target, target_flat(nest, item, space.index),
-             map_value(nest, item, space.index), false);
-  while (opened--) kernel_end(nest->k);
+    return space;
+  case ITEM_DOT:
+    return dot_space(item);
+  case ITEM_CLEAR_ROWS:
+  case ITEM_COUNT:
+    return space;
+  default:
+    return space_of_type(item->value->type);
+  }
+}
+
+int item_target_axis(const Item *item, int axis) {
+  uint32_t reduced = 0;
+  switch (item->kind) {
+  case ITEM_MAP:
+  case ITEM_CUMSUM:
+    return axis;
+  case ITEM_DOT:
+    return axis < item->type->rank ? axis : -1;
+  case ITEM_REDUCE:
+    reduced = item->op->attr.reduce.axes;
+    break;
+  case ITEM_ARGMAX:
+    reduced = 1u << item->op->attr.scan.axis;
+    break;
+  default:
+    return -1;
+  }
+  if (reduced >> axis & 1) return -1;
+  int kept = 0;
+  for (int i = 0; i < axis; i++) kept += !(reduced >> i & 1);
+  return kept;
+}
+
+Opcode item_reduction(const Item *item) {
+  if (item->kind == ITEM_NOTE || item->kind == ITEM_RANGE) return OP_OR;
+  if (item->kind != ITEM_REDUCE || item->op->code == OP_REDUCE_SUM) return OP_ADD;
+  return item->op->code == OP_REDUCE_MAX ? OP_MAX : OP_MUL;
+}
+
+static Expr *identity_of(Nest *nest, Dtype dtype, Opcode op) {
+  if (op == OP_OR) return expr_integer(nest->k, DT_BOOL, 0);
+  if (op == OP_ADD) return expr_number(nest->k, dtype, 0);
+  if (op == OP_MUL) return expr_number(nest->k, dtype, 1);
+  if (dtype_is_float(dtype)) return expr_real(nest->k, dtype, scalar_lowest_real());
+  return expr_integer(nest->k, dtype, scalar_lowest_integer(dtype));
+}
+
+Expr *item_identity(Nest *nest, const Item *item) {
+  Dtype dtype = item->type ? item->type->dtype : DT_BOOL;
+  return identity_of(nest, dtype, item_reduction(item));
+}
+
+Expr *item_element(Nest *nest, const Item *item, const Space *space) {
+  switch (item->kind) {
+  case ITEM_MAP:
+    if (!item->value) return expr_number(nest->k, item->type->dtype, 0);
+    return nest_element(nest, item->value, space->index, item->compute);
+  case ITEM_DOT:
+    return expr_binary(nest->k, OP_MUL, dot_operand(nest, item, space, true),
+                       dot_operand(nest, item, space, false));
+  case ITEM_NOTE:
+  case ITEM_RANGE:
+    return note_condition(nest, item, space);
+  default:
+    return nest_element(nest, item->op->operands[0], space->index, false);
+  }
+}
+
+static const Affine *target_flat(Nest *nest, const Item *item, const Space *space) {
+  const Affine *index[MAX_RANK];
+  for (int i = 0; i < space->rank; i++) {
+    int axis = item_target_axis(item, i);
+    if (axis < 0) continue;
+    index[axis] = space->index[i];
+    if (!item->part_type || item->part_axis != axis) continue;
+    const Affine *offset = affine_const(nest->module, item->part_offset);
+    index[axis] = affine_add(nest->module, index[axis], offset);
+  }
+  return nest_flat(nest, &item->target, item->type, index);
+}
+
+void item_probe(Nest *nest, const Item *item, Space *space) {
+  switch (item->kind) {
+  case ITEM_MAP:
+  case ITEM_REDUCE:
+  case ITEM_ARGMAX:
+  case ITEM_CUMSUM:
+  case ITEM_DOT:
+    item_element(nest, item, space);
+    nest_record(nest, target_flat(nest, item, space), item->type->dtype);
+    break;
+  case ITEM_NOTE:
+  case ITEM_RANGE:
+    item_element(nest, item, space);
+    break;
+  default:
+    probe_accumulate(nest, item, space);
+    break;
+  }
+}
+
+static Expr *load_target(Nest *nest, const Item *item, const Affine *flat) {
+  return nest_load(nest, &item->target, flat);
+}
+
+void item_store(Nest *nest, const Item *item, const Space *space, Expr *value, bool add) {
+  const Affine *flat = target_flat(nest, item, space);
+  Opcode op = item_reduction(item);
+  if (add && op != OP_ADD) value = expr_binary(nest->k, op, load_target(nest, item, flat), value);
+  nest_store(nest, &item->target, flat, value, add && op == OP_ADD);
+}
+
+void item_clear(Nest *nest, const Item *item) {
+  nest_narrow(nest, item->type->dtype);
+  const Affine *flat = nest_flat(nest, &item->target, type_scalar(nest->module, DT_I64), NULL);
+  const Dim *entries = type_entries(nest->module, item->type);
+  if (item->type->rank) {
+    Axis *axis = kernel_axis(nest->k, "i");
+    kernel_for_general(nest->k, axis, expr_index(nest->k, 0), expr_dim(nest->k, entries), 1,
+                       FOR_VECTOR, nest->lanes, 1);
+    const Affine *entry = affine_variable(nest->module, expr_axis(nest->k, axis));
+    flat = affine_add(nest->module, flat, entry);
+  }
+  nest_store(nest, &item->target, flat, item_identity(nest, item), false);
+  if (item->type->rank) kernel_end(nest->k);
+}
+
+// --- maps
+// -----------------------------------------------------------------------------------------
+
+static void lower_map(Nest *nest, const Item *item, const RowRange *range) {
+  Space space = item_space(item);
+  space_prepare_item(nest, &space, item, range);
+  int last = space_last(&space), opened = 0;
+  for (int i = 0; i <= last; i++) {
+    if (space.gone[i]) continue;
+    space_open(nest, &space, i, i == last ? FOR_VECTOR : FOR_SERIAL, 1);
+    opened++;
+  }
+  item_store(nest, item, &space, item_element(nest, item, &space), false);
+  nest_close(nest, opened);
 }
 
 // --- reductions
@@ -56,107 +201,69 @@ typedef struct Reduction {
   Nest *nest;
   const Item *item;
   Space space;
-  uint32_t axes; // reduced
   Opcode op;
   int vector; // axis with the lanes, -1: none
   int block;  // reduced axis handled in row blocks
+  bool add;   // to a cleared target
 } Reduction;
 
-static Expr *operand_element(Nest *nest, const Item *item, const Space *space) {
-  return nest_element(nest, item->op->operands[0], space->index, false);
+// The last axis of unit stride, else the last one.
+int reduction_lanes(const Nest *nest, const Space *space) {
+  for (int i = space->rank - 1; i >= 0; i--)
+    if (!space->gone[i] && space_stride(nest, space, i) > 0) return i;
+  return space_last(space);
 }
 
-static uint32_t reduced_axes(const Op *op) {
-  return op->code == OP_ARGMAX ? 1u << op->attr.scan.axis : op->attr.reduce.axes;
+static bool is_reduced(const Reduction *r, int axis) {
+  return axis >= 0 && item_target_axis(r->item, axis) < 0;
 }
 
-static const Affine *kept_flat(Nest *nest, const Item *item, const Space *space) {
-  const Affine *kept[MAX_RANK];
-  uint32_t axes = reduced_axes(item->op);
-  int rank = 0;
-  for (int i = 0; i < space->rank; i++)
-    if (!(axes >> i & 1)) kept[rank++] = space->index[i];
-  return nest_flat(nest, &item->target, item->type, kept);
+static Reduction prepare_reduction(Nest *nest, const Item *item, const RowRange *range) {
+  Reduction r = {.nest = nest, .item = item, .block = -1, .op = item_reduction(item)};
+  r.space = item_space(item);
+  space_prepare_item(nest, &r.space, item, range);
+  r.vector = reduction_lanes(nest, &r.space);
+  r.add = range && is_reduced(&r, range->axis);
+  return r;
 }
 
-static void probe_reduction(Nest *nest, const Item *item, Space *space) {
-  operand_element(nest, item, space);
-  nest_record(nest, kept_flat(nest, item, space), item->type->dtype, false);
-}
-
-// The axis for the lanes: the last one of unit stride, else the last one.
-static int choose_vector(const Nest *nest, const Space *space) {
-  int last = -1;
-  for (int i = space->rank - 1; i >= 0; i--) {
-    if (space->gone[i]) continue;
-    if (space_stride(nest, space, i, 0, nest->uses.count) > 0) return i;
-    if (last < 0) last = i;
-  }
-  return last;
-}
-
-static Expr *identity_of(Nest *nest, Dtype dtype, Opcode op) {
-  if (op == OP_ADD) return expr_number(nest->k, dtype, 0);
-  if (op == OP_MUL) return expr_number(nest->k, dtype, 1);
-  if (dtype_is_float(dtype)) return expr_real(nest->k, dtype, scalar_lowest_real());
-  return expr_integer(nest->k, dtype, scalar_lowest_integer(dtype));
-}
-
-static void prepare_reduction(Reduction *r, const RowRange *range) {
-  const Type *type = r->item->op->operands[0]->type;
-  r->axes = reduced_axes(r->item->op);
-  r->space = (Space){.rank = type->rank};
-  for (int i = 0; i < type->rank; i++) {
-    r->space.extents[i] = type->shape[i];
-    r->space.classes[i] = r->axes >> i & 1;
-  }
-  space_prepare(r->nest, &r->space, r->item, range, probe_reduction);
-  r->vector = choose_vector(r->nest, &r->space);
-}
-
-static int open_axes(Reduction *r, bool reduced) {
+static int open_axes(const Reduction *r, bool reduced) {
   int opened = 0;
   for (int i = 0; i < r->space.rank; i++) {
     if (r->space.gone[i] || i == r->vector || i == r->block) continue;
-    if ((r->axes >> i & 1) != reduced) continue;
+    if (is_reduced(r, i) != reduced) continue;
     space_open(r->nest, &r->space, i, FOR_SERIAL, 1);
     opened++;
   }
   return opened;
 }
 
-static void close_axes(Nest *nest, int opened) {
-  while (opened--) kernel_end(nest->k);
-}
-
 // One register per kept element; the lanes are joined after the innermost loop.
 static void reduce_in_register(Reduction *r) {
   Nest *nest = r->nest;
-  Dtype dtype = r->item->type->dtype;
-  bool lanes_kept = r->vector >= 0 && !(r->axes >> r->vector & 1);
+  bool lanes_kept = r->vector >= 0 && !is_reduced(r, r->vector);
   int kept = open_axes(r, false);
   if (lanes_kept) space_open(nest, &r->space, r->vector, FOR_VECTOR, 1), kept++;
-  Register *sum = kernel_declare(nest->k, identity_of(nest, dtype, r->op));
+  Register *sum = kernel_declare(nest->k, item_identity(nest, r->item));
   int reduced = open_axes(r, true);
   if (r->vector >= 0 && !lanes_kept)
     space_open(nest, &r->space, r->vector, FOR_VECTOR, kept ? 1 : 4), reduced++;
-  kernel_accumulate(nest->k, sum, r->op, operand_element(nest, r->item, &r->space));
-  close_axes(nest, reduced);
-  nest_store(nest, &r->item->target, kept_flat(nest, r->item, &r->space),
-             expr_register(nest->k, sum), false);
-  close_axes(nest, kept);
+  kernel_accumulate(nest->k, sum, r->op, item_element(nest, r->item, &r->space));
+  nest_close(nest, reduced);
+  item_store(nest, r->item, &r->space, expr_register(nest->k, sum), r->add);
+  nest_close(nest, kept);
 }
 
 static void reduce_row_block(void *self, const Affine *row, int rows) {
   Reduction *r = self;
   Nest *nest = r->nest;
   space_open(nest, &r->space, r->vector, FOR_VECTOR, 1);
-  const Affine *target = kept_flat(nest, r->item, &r->space);
-  Expr *sum = nest_load(nest, &r->item->target, target);
+  const Affine *target = target_flat(nest, r->item, &r->space);
+  Expr *sum = load_target(nest, r->item, target);
   for (int i = 0; i < rows; i++) {
     const Affine *step = affine_const(nest->module, dim_const(nest->module->dims, i));
     r->space.index[r->block] = affine_add(nest->module, row, step);
-    sum = expr_binary(nest->k, r->op, sum, operand_element(nest, r->item, &r->space));
+    sum = expr_binary(nest->k, r->op, sum, item_element(nest, r->item, &r->space));
   }
   r->space.index[r->block] = row;
   nest_store(nest, &r->item->target, target, sum, false);
@@ -166,37 +273,34 @@ static void reduce_row_block(void *self, const Affine *row, int rows) {
 // The target in memory is the accumulator: for (rows by four) for (lanes) target += rows.
 static void reduce_in_memory(Reduction *r) {
   Nest *nest = r->nest;
-  int kept = open_axes(r, false);
-  space_open(nest, &r->space, r->vector, FOR_VECTOR, 1);
-  nest_store(nest, &r->item->target, kept_flat(nest, r->item, &r->space),
-             identity_of(nest, r->item->type->dtype, r->op), false);
-  kernel_end(nest->k);
-  int reduced = open_axes(r, true);
+  int opened = open_axes(r, false);
+  if (!r->add) {
+    space_open(nest, &r->space, r->vector, FOR_VECTOR, 1);
+    item_store(nest, r->item, &r->space, item_identity(nest, r->item), false);
+    kernel_end(nest->k);
+  }
+  opened += open_axes(r, true);
   space_blocks(nest, &r->space, r->block, reduce_row_block, r);
-  close_axes(nest, reduced + kept);
+  nest_close(nest, opened);
 }
 
-void lower_reduce(Nest *nest, const Item *item, const RowRange *range) {
-  Opcode code = item->op->code;
-  Reduction r = {.nest = nest, .item = item, .block = -1};
-  r.op = code == OP_REDUCE_SUM ? OP_ADD : code == OP_REDUCE_MAX ? OP_MAX : OP_MUL;
-  prepare_reduction(&r, range);
-  bool lanes_kept = r.vector >= 0 && !(r.axes >> r.vector & 1);
+static void lower_reduce(Nest *nest, const Item *item, const RowRange *range) {
+  Reduction r = prepare_reduction(nest, item, range);
+  bool lanes_kept = r.vector >= 0 && !is_reduced(&r, r.vector);
   for (int i = 0; i < r.space.rank && lanes_kept; i++)
-    if (!r.space.gone[i] && (r.axes >> i & 1)) r.block = i;
+    if (!r.space.gone[i] && is_reduced(&r, i)) r.block = i;
   if (r.block >= 0)
     reduce_in_memory(&r);
   else
     reduce_in_register(&r);
 }
 
-void lower_argmax(Nest *nest, const Item *item, const RowRange *range) {
-  Reduction r = {.nest = nest, .item = item, .block = -1};
-  prepare_reduction(&r, range);
+static void lower_argmax(Nest *nest, const Item *item, const RowRange *range) {
+  Reduction r = prepare_reduction(nest, item, range);
   KernelBuilder *k = nest->k;
   int axis = item->op->attr.scan.axis;
   Dtype dtype = item->op->operands[0]->type->dtype;
-  bool lanes_kept = r.vector >= 0 && !(r.axes >> r.vector & 1);
+  bool lanes_kept = r.vector >= 0 && !is_reduced(&r, r.vector);
   int kept = open_axes(&r, false), reduced = 0;
   if (lanes_kept) space_open(nest, &r.space, r.vector, FOR_VECTOR, 1), kept++;
   Register *best = kernel_declare(k, identity_of(nest, dtype, OP_MAX));
@@ -205,33 +309,23 @@ void lower_argmax(Nest *nest, const Item *item, const RowRange *range) {
     space_open(nest, &r.space, axis, r.vector == axis ? FOR_VECTOR : FOR_SERIAL, 1);
     reduced = 1;
   }
-  kernel_argmax(k, best, place, operand_element(nest, item, &r.space),
+  kernel_argmax(k, best, place, item_element(nest, item, &r.space),
                 nest_index(nest, r.space.index[axis]));
-  close_axes(nest, reduced);
-  nest_store(nest, &item->target, kept_flat(nest, item, &r.space), expr_register(k, place), false);
-  close_axes(nest, kept);
+  nest_close(nest, reduced);
+  item_store(nest, item, &r.space, expr_register(k, place), false);
+  nest_close(nest, kept);
 }
 
 // --- running sums
 // ---------------------------------------------------------------------------------
 
-static void probe_cumsum(Nest *nest, const Item *item, Space *space) {
-  operand_element(nest, item, space);
-  nest_record(nest, nest_flat(nest, &item->target, item->type, space->index), item->type->dtype,
-              false);
-}
-
-void lower_cumsum(Nest *nest, const Item *item, const RowRange *range) {
+static void lower_cumsum(Nest *nest, const Item *item, const RowRange *range) {
   KernelBuilder *k = nest->k;
-  int axis = item->op->attr.scan.axis, rank = item->type->rank, opened = 0, last = rank - 1;
-  Space space = {.rank = rank};
-  for (int i = 0; i < rank; i++) {
-    space.extents[i] = item->type->shape[i];
-    space.classes[i] = i < axis ? 0 : i == axis ? 1 : 2;
-  }
-  space_prepare(nest, &space, item, range, probe_cumsum);
-  while (last >= 0 && space.gone[last]) last--;
-  for (int i = 0; i < rank; i++) {
+  int axis = item->op->attr.scan.axis, opened = 0;
+  Space space = item_space(item);
+  space_prepare_item(nest, &space, item, range);
+  int last = space_last(&space);
+  for (int i = 0; i < space.rank; i++) {
     if (i == axis || space.gone[i]) continue;
     space_open(nest, &space, i, i == last ? FOR_VECTOR : FOR_SERIAL, 1);
     opened++;
@@ -242,15 +336,14 @@ void lower_cumsum(Nest *nest, const Item *item, const RowRange *range) {
     loop = kernel_for_general(k, space.axes[axis], space.low[axis], space.high[axis], 1, FOR_SERIAL,
                               1, 1);
   if (loop) loop->reverse = item->op->attr.scan.reverse;
-  const Affine *flat = nest_flat(nest, &item->target, item->type, space.index);
   Expr *before = expr_register(k, sum);
-  Expr *after = expr_binary(k, OP_ADD, before, operand_element(nest, item, &space));
+  Expr *after = expr_binary(k, OP_ADD, before, item_element(nest, item, &space));
   bool exclusive = item->op->attr.scan.exclusive;
-  if (exclusive) nest_store(nest, &item->target, flat, before, false);
+  if (exclusive) item_store(nest, item, &space, before, false);
   kernel_assign(k, sum, after);
-  if (!exclusive) nest_store(nest, &item->target, flat, before, false);
+  if (!exclusive) item_store(nest, item, &space, before, false);
   if (loop) kernel_end(k);
-  while (opened--) kernel_end(k);
+  nest_close(nest, opened);
 }
 
 void lower_item(Nest *nest, const Item *item, const RowRange *range) {

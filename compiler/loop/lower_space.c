@@ -6,7 +6,7 @@
 #include "loop/lower_internal.h"
 
 static const Dim *factor_of(const LinearUse *use, const Expr *axis, const Dim *zero) {
-  const Dim *factor = affine_factor(use->index, axis);
+  const Dim *factor = affine_factor(use->flat, axis);
   return factor ? factor : zero;
 }
 
@@ -44,10 +44,10 @@ static void choose_axes(Nest *probe, Space *space, const RowRange *range, Expr *
   }
 }
 
-void space_prepare(Nest *nest, Space *space, const Item *item, const RowRange *range,
-                   SpaceProbe probe) {
+void space_prepare(Nest *nest, Space *space, Span span, const RowRange *range, SpaceProbe probe,
+                   void *self) {
   Module *module = nest->module;
-  Nest scratch = nest_create(nest->lowering, "probe", item->span);
+  Nest scratch = nest_create(nest->lowering, "probe", span);
   Expr *axes[MAX_AXES];
   const Dim *zero = dim_const(module->dims, 0), *one = dim_const(module->dims, 1);
   for (int i = 0; i < space->rank; i++) {
@@ -55,7 +55,7 @@ void space_prepare(Nest *nest, Space *space, const Item *item, const RowRange *r
     bool unit = space->extents[i] == one && !(range && range->axis == i);
     space->index[i] = unit ? affine_const(module, zero) : affine_variable(module, axes[i]);
   }
-  probe(&scratch, item, space);
+  probe(&scratch, self, space);
   choose_axes(&scratch, space, range, axes);
   static const char *const names[] = {"i", "j", "k", "l", "m", "n", "o", "p"};
   for (int i = 0, made = 0; i < space->rank; i++) {
@@ -68,7 +68,7 @@ void space_prepare(Nest *nest, Space *space, const Item *item, const RowRange *r
   }
   nest->lanes = scratch.lanes;
   nest->uses.count = 0;
-  probe(nest, item, space);
+  probe(nest, self, space);
 }
 
 void space_open(Nest *nest, const Space *space, int axis, ForMode mode, int unroll) {
@@ -76,14 +76,29 @@ void space_open(Nest *nest, const Space *space, int axis, ForMode mode, int unro
                      mode == FOR_VECTOR ? nest->lanes : 1, unroll);
 }
 
-int space_stride(const Nest *nest, const Space *space, int axis, size_t first, size_t end) {
+static void probe_item(Nest *nest, void *self, Space *space) {
+  item_probe(nest, self, space);
+}
+
+void space_prepare_item(Nest *nest, Space *space, const Item *item, const RowRange *range) {
+  Item copy = *item;
+  space_prepare(nest, space, item->span, range, probe_item, &copy);
+}
+
+int space_last(const Space *space) {
+  int last = space->rank - 1;
+  while (last >= 0 && space->gone[last]) last--;
+  return last;
+}
+
+int space_stride(const Nest *nest, const Space *space, int axis) {
   const Dim *one = dim_const(nest->module->dims, 1);
   int stride = 0;
-  for (size_t i = first; i < end && !space->gone[axis]; i++) {
+  for (size_t i = 0; i < nest->uses.count && !space->gone[axis]; i++) {
     const LinearUse *use = &nest->uses.data[i];
     if (!use->load) continue;
-    for (int t = 0; t < use->index->count; t++) {
-      const AffineTerm *term = &use->index->terms[t];
+    for (int t = 0; t < use->flat->count; t++) {
+      const AffineTerm *term = &use->flat->terms[t];
       if (!expr_uses_axis(term->variable, space->axes[axis])) continue;
       if (term->variable->kind != EXPRESSION_AXIS || term->factor != one) return -1;
       stride = 1;
