@@ -148,8 +148,9 @@ static inline void assert_entries(const Tensor *x, int64_t count, const double *
   assert_int_equal(x->count, count);
   for (int64_t i = 0; i < count; i++) {
     double found = tensor_at(x, i);
-    if (isnan(wanted[i]) ? !isnan(found) : !(fabs(found - wanted[i]) <= 1e-14 * fabs(wanted[i])))
-      fail_msg("entry %d is %.17g, expected %.17g", (int)i, found, wanted[i]);
+    bool near = isfinite(wanted[i]) ? fabs(found - wanted[i]) <= 1e-14 * fabs(wanted[i])
+                                    : found == wanted[i] || (isnan(found) && isnan(wanted[i]));
+    if (!near) fail_msg("entry %d is %.17g, expected %.17g", (int)i, found, wanted[i]);
   }
 }
 #define ASSERT_ENTRIES(x, ...)                                                                     \
