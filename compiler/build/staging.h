@@ -1,8 +1,10 @@
-// Inside of the staged evaluator: what its files share and the rest of compiler/build does not need.
+// Inside of the staged evaluator: what its files share and the rest of compiler/build does not
+// need.
 #ifndef BLO_BUILD_STAGING_H
 #define BLO_BUILD_STAGING_H
 
 #include "build/evaluate.h"
+#include "diff/diff.h"
 
 /// Where an operation and its operands are written.
 typedef struct Places {
@@ -24,9 +26,10 @@ const char *spec_text(Evaluator *e, const TypeSpec *spec);
 
 // ---- values
 
-bool staged_is_number(const Staged *s);         // static integer or real
+bool staged_is_number(const Staged *s); // static integer or real
 bool staged_is_scalar_tensor(const Staged *s);
-/// Made of tensors, numbers and truth values only, so that it may be carried, differentiated, mapped.
+/// Made of tensors, numbers and truth values only, so that it may be carried, differentiated,
+/// mapped.
 bool staged_is_data(const Staged *s);
 /// A number or truth value (static) as a scalar of `dtype`; dims become run-time values.
 Value *static_value(Evaluator *e, const Staged *s, Dtype dtype);
@@ -60,6 +63,7 @@ bool meet(Evaluator *e, Staged *a, Staged *b, const char *op, Places places, Val
 
 Staged *operate_at(Evaluator *e, BinaryOp op, Staged *a, Staged *b, Places places);
 Staged *operate_matmul(Evaluator *e, Staged *a, Staged *b, Places places);
+Staged *operate_dot_at(Evaluator *e, Staged *a, Staged *b, Places places);
 Staged *operate_power(Evaluator *e, Staged *a, Staged *b, Places places);
 Staged *operate_compare(Evaluator *e, BinaryOp op, Staged *a, Staged *b, Places places);
 const char *binary_text(BinaryOp op);
@@ -113,9 +117,9 @@ typedef struct Variable {
 Variable *variable_find(Evaluator *e, const Value *index);
 /// `variable` indexes an axis of extent `axis`: fixes or checks its extent.
 bool variable_indexes(Evaluator *e, Variable *variable, const Dim *axis, Span span);
-/// Gathers made since `before` (NULL: the block's start) whose places are affine in iotas and provably in
-/// bounds become views.
-void affine_gathers(Evaluator *e, Block *block, Op *before);
+/// Gathers made since `before` (NULL: the block's start) whose places are affine in iotas and
+/// provably in bounds become views; so do those of `results` that were such gathers.
+void affine_gathers(Evaluator *e, Block *block, Op *before, Value **results, int count);
 /// a - b as a dim polynomial, for i64 scalars; NULL when it depends on run-time values.
 const Dim *scalar_difference(Evaluator *e, Value *a, Value *b);
 
@@ -125,8 +129,8 @@ typedef struct Signature {
   const Node *node;
   int dim_count, param_count;
   const Dim **formals;
-  Name *formal_names;       // of the atoms behind formals
-  const TypeSpec **params;  // NULL entries: the type was wrong
+  Name *formal_names;      // of the atoms behind formals
+  const TypeSpec **params; // NULL entries: the type was wrong
   const TypeSpec *result;
   const Environment *environment; // the function's dims, as formals
   bool broken;
@@ -150,11 +154,11 @@ void match_spec(Matching *m, const TypeSpec *formal, const TypeSpec *actual);
 const TypeSpec *spec_instantiate(Matching *m, const TypeSpec *spec);
 
 /// The environment in which a struct's field types and initialisers are evaluated.
-const Environment *struct_environment(Evaluator *e, const Node *structure, const Dim *const *arguments,
-                                      int count);
+const Environment *struct_environment(Evaluator *e, const Node *structure,
+                                      const Dim *const *arguments, int count);
 /// Type of field number `field` for the given dim arguments; NULL after an error.
-const TypeSpec *struct_field_spec(Evaluator *e, const Node *structure,
-                                  const Dim *const *arguments, int count, int field);
+const TypeSpec *struct_field_spec(Evaluator *e, const Node *structure, const Dim *const *arguments,
+                                  int count, int field);
 int struct_field_count(const Node *structure);
 const Node *struct_field(const Node *structure, int field);
 /// The constructor of a struct as a function value; dims NULL: to be found from the fields.

@@ -1,7 +1,7 @@
 // Values of the staged evaluator: constructors, layouts, leaves, environments, descriptions.
 //
-// Enters: parts. Leaves: immutable values in the compilation's arena. Layouts are interned by a text key
-// made of the pointers of their parts, so equal layouts have equal pointers.
+// Enters: parts. Leaves: immutable values in the compilation's arena. Layouts are interned by a
+// text key made of the pointers of their parts, so equal layouts have equal pointers.
 #include "build/staging.h"
 
 #include <string.h>
@@ -46,8 +46,8 @@ Staged *staged_tensor(Evaluator *e, Value *value) {
 Staged *staged_tree(Evaluator *e, const Layout *layout, Staged *const *children) {
   Staged *s = staged_new(e, STAGED_TREE);
   s->tree.layout = layout;
-  s->tree.children =
-      arena_copy(e->arena, children, (size_t)(layout->count ? layout->count : 1) * sizeof *children);
+  if (layout->count)
+    s->tree.children = arena_copy(e->arena, children, (size_t)layout->count * sizeof *children);
   return s;
 }
 
@@ -71,7 +71,8 @@ Staged *staged_object(Evaluator *e, const Object *object) {
   return s;
 }
 
-// --- layouts --------------------------------------------------------------------------------------
+// --- layouts
+// --------------------------------------------------------------------------------------
 
 static const Layout *layout_intern(Evaluator *e, const Layout *parts) {
   TextBuffer key = text_buffer(e->arena);
@@ -85,16 +86,16 @@ static const Layout *layout_intern(Evaluator *e, const Layout *parts) {
   if (found) return found;
   Layout *layout = arena_copy(e->arena, parts, sizeof *parts);
   size_t count = (size_t)parts->count;
-  if (parts->names) layout->names = arena_copy(e->arena, parts->names, count * sizeof(Name) + 1);
-  if (parts->children)
-    layout->children = arena_copy(e->arena, parts->children, count * sizeof(Layout *) + 1);
+  if (parts->names && count)
+    layout->names = arena_copy(e->arena, parts->names, count * sizeof(Name));
+  if (parts->children && count)
+    layout->children = arena_copy(e->arena, parts->children, count * sizeof(Layout *));
   map_put(e->layouts, name, layout);
   return layout;
 }
 
 const Layout *layout_tuple(Evaluator *e, int count, const Layout *const *children) {
-  return layout_intern(e,
-                       &(Layout){.kind = LAYOUT_TUPLE, .count = count, .children = children});
+  return layout_intern(e, &(Layout){.kind = LAYOUT_TUPLE, .count = count, .children = children});
 }
 
 const Layout *layout_level(Evaluator *e, int count, const Name *names,
@@ -125,7 +126,8 @@ const Layout *staged_layout(const Staged *s) {
   return s->kind == STAGED_TREE ? s->tree.layout : NULL;
 }
 
-// --- leaves ---------------------------------------------------------------------------------------
+// --- leaves
+// ---------------------------------------------------------------------------------------
 
 bool staged_is_number(const Staged *s) {
   return s->kind == STAGED_INTEGER || s->kind == STAGED_REAL;
@@ -140,7 +142,8 @@ bool staged_is_data(const Staged *s) {
   case STAGED_INTEGER:
   case STAGED_REAL:
   case STAGED_BOOL:
-  case STAGED_TENSOR: return true;
+  case STAGED_TENSOR:
+    return true;
   case STAGED_TREE:
     for (int i = 0; i < s->tree.layout->count; i++)
       if (!staged_is_data(s->tree.children[i])) return false;
@@ -148,12 +151,15 @@ bool staged_is_data(const Staged *s) {
   case STAGED_POISON:
   case STAGED_STRING:
   case STAGED_FUNCTION:
-  case STAGED_OBJECT: break;
+  case STAGED_OBJECT:
+    break;
   }
   return false;
 }
 
-const Type *scalar_of(Evaluator *e, Dtype dtype) { return type_scalar(e->module, dtype); }
+const Type *scalar_of(Evaluator *e, Dtype dtype) {
+  return type_scalar(e->module, dtype);
+}
 
 Value *static_value(Evaluator *e, const Staged *s, Dtype dtype) {
   Builder *b = &e->builder;
@@ -162,32 +168,37 @@ Value *static_value(Evaluator *e, const Staged *s, Dtype dtype) {
   switch (s->kind) {
   case STAGED_BOOL:
     return dtype_is_float(dtype) ? ir_real(b, type, s->boolean) : ir_integer(b, type, s->boolean);
-  case STAGED_REAL: return ir_number(b, type, s->real);
+  case STAGED_REAL:
+    return ir_number(b, type, s->real);
   case STAGED_INTEGER:
     if (!dim_is_const(s->integer, &integer)) {
       Value *value = ir_dim(b, s->integer);
       return dtype == DT_I64 ? value : ir_convert(b, value, dtype);
     }
-    return dtype_is_float(dtype) ? ir_real(b, type, (double)integer)
-                                 : ir_integer(b, type, integer);
-  default: BUG("a static number was expected");
+    return dtype_is_float(dtype) ? ir_real(b, type, (double)integer) : ir_integer(b, type, integer);
+  default:
+    BUG("a static number was expected");
   }
 }
 
 Value *leaf_value(Evaluator *e, const Staged *s) {
   switch (s->kind) {
-  case STAGED_TENSOR: return s->tensor;
-  case STAGED_INTEGER: return static_value(e, s, DT_I64);
-  case STAGED_REAL: return static_value(e, s, e->real);
-  case STAGED_BOOL: return static_value(e, s, DT_BOOL);
-  default: BUG("a leaf was expected");
+  case STAGED_TENSOR:
+    return s->tensor;
+  case STAGED_INTEGER:
+    return static_value(e, s, DT_I64);
+  case STAGED_REAL:
+    return static_value(e, s, e->real);
+  case STAGED_BOOL:
+    return static_value(e, s, DT_BOOL);
+  default:
+    BUG("a leaf was expected");
   }
 }
 
 void staged_leaves(Evaluator *e, const Staged *s, ValueList *leaves) {
   if (s->kind == STAGED_TREE) {
-    for (int i = 0; i < s->tree.layout->count; i++)
-      staged_leaves(e, s->tree.children[i], leaves);
+    for (int i = 0; i < s->tree.layout->count; i++) staged_leaves(e, s->tree.children[i], leaves);
   } else {
     VEC_PUSH(e->arena, leaves, leaf_value(e, s));
   }
@@ -233,7 +244,8 @@ Staged *tree_child(Evaluator *e, Staged *tree, int position) {
   return position < layout->count ? tree->tree.children[position] : NULL;
 }
 
-// --- environments ---------------------------------------------------------------------------------
+// --- environments
+// ---------------------------------------------------------------------------------
 
 const Environment *environment_add(Evaluator *e, const Environment *environment,
                                    const Binding *binding, Staged *value) {
@@ -248,7 +260,8 @@ Staged *environment_find(const Environment *environment, const Binding *binding)
   return NULL;
 }
 
-// --- descriptions ---------------------------------------------------------------------------------
+// --- descriptions
+// ---------------------------------------------------------------------------------
 
 const char *tidy(Evaluator *e, const char *text) {
   if (!strchr(text, '\'')) return text;
@@ -301,13 +314,18 @@ static void describe_tree(Evaluator *e, const Staged *s, TextBuffer *out) {
 
 const char *staged_describe(Evaluator *e, const Staged *s) {
   switch (s->kind) {
-  case STAGED_POISON: return "a mistake";
+  case STAGED_POISON:
+    return "a mistake";
   case STAGED_INTEGER:
     return arena_printf(e->arena, "the integer %s", dim_phrase(e, s->integer));
-  case STAGED_REAL: return arena_printf(e->arena, "the number %.15g", s->real);
-  case STAGED_BOOL: return s->boolean ? "`true`" : "`false`";
-  case STAGED_STRING: return "a text";
-  case STAGED_TENSOR: return type_phrase(e, s->tensor->type);
+  case STAGED_REAL:
+    return arena_printf(e->arena, "the number %.15g", s->real);
+  case STAGED_BOOL:
+    return s->boolean ? "`true`" : "`false`";
+  case STAGED_STRING:
+    return "a text";
+  case STAGED_TENSOR:
+    return type_phrase(e, s->tensor->type);
   case STAGED_TREE: {
     TextBuffer out = text_buffer(e->arena);
     describe_tree(e, s, &out);
@@ -316,7 +334,8 @@ const char *staged_describe(Evaluator *e, const Staged *s) {
   case STAGED_FUNCTION:
     return s->function->name ? arena_printf(e->arena, "the function `%s`", s->function->name)
                              : "a function";
-  case STAGED_OBJECT: return s->object->phrase ? s->object->phrase : "an object";
+  case STAGED_OBJECT:
+    return s->object->phrase ? s->object->phrase : "an object";
   }
   return "?";
 }
