@@ -14,6 +14,26 @@
 typedef struct DimValue { const char *name; int64_t value; } DimValue;
 typedef struct SettingOverride { const char *key, *value; } SettingOverride; // --set key=expression
 
+/// A variable of a level: its leaves are parameters [first, first + count) of the functions below.
+typedef struct ProblemVariable {
+  const char *name;
+  Span span;
+  int first, count;
+} ProblemVariable;
+
+/// A bilevel problem with its method as IR, for the level checks. Parameters of all functions: leaves of x, leaves
+/// of y, then whatever else they need.
+typedef struct LevelProblem {
+  Func *upper, *lower;             // F and f: one scalar
+  Func *start;                     // start values of y
+  Func *hypergradient;             // leaves of x; NULL when the method moves x itself
+  const ProblemVariable *upper_variables, *lower_variables;
+  size_t upper_count, lower_count;
+  Span upper_objective, lower_objective, method_span, lower_span;
+  const char *method;
+  const char *start_methods;       // methods that differentiate the start value, for help; may be NULL
+} LevelProblem;
+
 typedef struct BuildOptions {
   const char *solve;            // NULL: the unnamed block
   const DimValue *dims;         // bound dims; others stay free
@@ -23,6 +43,8 @@ typedef struct BuildOptions {
   bool stages, tests;           // which entries to build
   const char *test_filter;      // NULL: all tests
   bool all_solves;              // check every solve block
+  /// levels_check of compiler/levels, which comes after this folder; NULL: levels are not checked.
+  void (*check_levels)(Compilation *compilation, const LevelProblem *problem);
 } BuildOptions;
 
 typedef struct Built {

@@ -128,6 +128,7 @@ typedef struct blo_test {
   size_t expect_count;
   const char *const *codes; /* `expect error E0703;`: notes that have to be raised while it runs */
   size_t code_count;
+  const char *data_file;    /* `data = file("x.npz")`: what the entry's data inputs are read from; else NULL */
 } blo_test;
 
 typedef struct blo_note {

@@ -1,0 +1,180 @@
+// Batches: rows of a table, chosen by the IR itself.
+//
+// Enters: `batch b = sample(train, 128);` at a point. Leaves: an object whose columns are gathers by
+// `index`, made on demand. `sample` draws without replacement anew for every draw; `shuffle` walks through a
+// fresh order each epoch; `sequence` walks in table order. A batch as large as its table, and every batch
+// under `full(f)`, is the table itself.
+#include "build/program.h"
+
+typedef struct Batch {
+  Context *context;
+  Point *point;
+  const Node *node;         // NODE_BATCH
+  const Binding *table;
+  const Dim *rows, *size;   // of the table, of the batch
+  Builtin sampler;
+  bool whole;
+  Value *index;             // made on demand
+  Map *columns;             // Name -> Staged
+} Batch;
+
+static Builtin sampler_of(const Node *value) {
+  if (value->kind != EXPR_CALL || value->as.call.callee->kind != EXPR_NAME) return BUILTIN_NONE;
+  const Binding *binding = value->as.call.callee->as.name.binding;
+  if (!binding || binding->kind != BIND_BUILTIN) return BUILTIN_NONE;
+  Builtin builtin = (Builtin)binding->builtin;
+  bool samples =
+      builtin == BUILTIN_SAMPLE || builtin == BUILTIN_SHUFFLE || builtin == BUILTIN_SEQUENCE;
+  return samples ? builtin : BUILTIN_NONE;
+}
+
+// The key of a batch: its own stream of the present draw.
+static Value *batch_key(Context *c, const Batch *batch, Value *key) {
+  const char *level = batch->point->stage->name;
+  uint64_t hash = place_hash("batch", batch->node->as.batch.name.name);
+  return key_fold_hash(c, key, hash_mix(hash, place_hash("level", level)));
+}
+
+static Value *index_range(Context *c, const Dim *size) {
+  const Type *type = type_get(c->module, DT_I64, 1, &size);
+  return ir_iota(&c->e->builder, type, 0);
+}
+
+static Value *sampled_index(Context *c, Batch *batch, Value *key, Value *start) {
+  const Type *type = type_get(c->module, DT_I64, 1, &batch->size);
+  Value *operands[] = {key, start, ir_dim(&c->e->builder, batch->rows)};
+  return ir_random(&c->e->builder, RANDOM_INDEX, type, operands, 3);
+}
+
+static const Level *batch_level(const Batch *batch) {
+  const Stage *stage = batch->point->stage;
+  return map_has(stage->lower_batches, batch->node) ? &stage->lower : &stage->upper;
+}
+
+static Value *batch_index(Context *c, Batch *batch) {
+  Builder *b = &c->e->builder;
+  if (batch->whole) return index_range(c, batch->rows);
+  if (batch->sampler == BUILTIN_SAMPLE)
+    return sampled_index(c, batch, batch_key(c, batch, c->e->dynamic.key), scalar_int(c, 0));
+  Value *size = ir_dim(b, batch->size);
+  Value *per_epoch = ir_binary(b, OP_DIV, ir_dim(b, batch->rows), size);
+  Value *number = level_iteration(c, batch->point->stage, batch_level(batch));
+  Value *start = ir_binary(b, OP_MUL, ir_binary(b, OP_MOD, number, per_epoch), size);
+  if (batch->sampler == BUILTIN_SEQUENCE) {
+    const Type *type = type_get(c->module, DT_I64, 1, &batch->size);
+    return ir_binary(b, OP_ADD, index_range(c, batch->size), ir_broadcast_suffix(b, start, type));
+  }
+  Value *epoch = ir_binary(b, OP_DIV, number, per_epoch);
+  Value *stream = key_fold_hash(c, c->seed, place_hash("stage", batch->point->stage->name));
+  return sampled_index(c, batch, key_fold(c, batch_key(c, batch, stream), epoch), start);
+}
+
+// Runs `make` at the batch's own point, so that its values are good wherever the point is.
+static void enter_point(Context *c, const Batch *batch, Builder *builder, Dynamic *dynamic) {
+  *builder = c->e->builder;
+  *dynamic = c->e->dynamic;
+  c->e->builder.block = batch->point->block;
+  c->e->dynamic = batch->point->dynamic;
+}
+
+static void leave_point(Context *c, const Builder *builder, const Dynamic *dynamic) {
+  c->e->builder = *builder;
+  c->e->dynamic = *dynamic;
+}
+
+static Staged *batch_column(Context *c, Batch *batch, Name name, Span span) {
+  const Field *field = field_of_table(c->build, batch->table->node, name);
+  if (!field) return NULL;
+  Staged *column = field_value(c, field, span);
+  if (column->kind != STAGED_TENSOR || batch->whole) return column;
+  int8_t axis = 0;
+  Value *indices[] = {batch->index};
+  return staged_tensor(c->e, ir_gather(&c->e->builder, column->tensor, 1, &axis, indices));
+}
+
+static Staged *batch_member(Evaluator *e, const Object *object, Name name, Span span) {
+  Batch *batch = object->data;
+  Context *c = batch->context;
+  Staged *known = map_get(batch->columns, name);
+  if (known) return known;
+  Builder builder;
+  Dynamic dynamic;
+  enter_point(c, batch, &builder, &dynamic);
+  bool needs_key = !batch->whole && batch->sampler == BUILTIN_SAMPLE;
+  Staged *value = NULL;
+  if (needs_key && !e->dynamic.key) {
+    value = no_value(c, span, "no batch is drawn here: there is no step");
+  } else {
+    if (!batch->index) batch->index = batch_index(c, batch);
+    Name index = intern(c->build->compilation->names, "index");
+    value = name == index && !field_of_table(c->build, batch->table->node, name)
+                ? staged_tensor(e, batch->index)
+                : batch_column(c, batch, name, span);
+  }
+  leave_point(c, &builder, &dynamic);
+  if (value) map_put(batch->columns, name, value);
+  return value;
+}
+
+static const Node *table_argument(Context *c, const Node *node, const Node *call) {
+  const NodeList *arguments = &call->as.call.arguments;
+  for (size_t i = 0; i < arguments->count; i++) {
+    const Node *argument = arguments->data[i];
+    if (!argument->as.argument.name.name) continue;
+    report(build_diagnostics(c->build), E0211, argument->span,
+           "`%s` of a batch comes later", argument->as.argument.name.name);
+    return NULL;
+  }
+  const Node *table = arguments->count == 2 ? arguments->data[0]->as.argument.value : NULL;
+  const Binding *binding = table && table->kind == EXPR_NAME ? table->as.name.binding : NULL;
+  if (binding && binding->kind == BIND_TABLE) return table;
+  Diagnostic *d = report(build_diagnostics(c->build), E0303, table ? table->span : node->span,
+                         "a batch is drawn from a table");
+  diagnostic_help(d, "declare the data as a table, `data train[n] { ... }`, and write "
+                     "`sample(train, 128)`");
+  return NULL;
+}
+
+// How many rows: decides between a part and the whole of the table.
+static bool batch_size(Context *c, Batch *batch, const Node *value) {
+  const Node *size = value->as.call.arguments.data[1]->as.argument.value;
+  Staged *given = evaluate(c->e, size, NULL, NULL);
+  if (staged_is_poison(given)) return false;
+  if (!static_dim(c->e, given, &batch->size, size->span, "the size of a batch")) return false;
+  int64_t constant, difference;
+  if (dim_is_const(batch->size, &constant) && constant < 1) {
+    report(build_diagnostics(c->build), E0303, size->span, "a batch has at least one row");
+    return false;
+  }
+  DimTable *dims = c->module->dims;
+  if (c->e->dynamic.full || batch->rows == batch->size) batch->whole = true;
+  else if (dim_difference(dims, batch->rows, batch->size, &difference)) batch->whole = difference <= 0;
+  else dim_require_nonnegative(dims, dim_sub(dims, batch->rows, batch->size), size->span);
+  return true;
+}
+
+Staged *batch_value(Context *c, Point *point, const Node *node) {
+  const Node *value = node->as.batch.value;
+  Builtin sampler = sampler_of(value);
+  if (!sampler) {
+    if (value->kind == NODE_ERROR) return staged_poison;
+    Diagnostic *d = report(build_diagnostics(c->build), E0303, value->span,
+                           "`%s` is no batch", node->as.batch.name.name);
+    diagnostic_help(d, "batches are made by `sample(table, B)`, `shuffle(table, B)` or "
+                       "`sequence(table, B)`");
+    return staged_poison;
+  }
+  const Node *table = table_argument(c, node, value);
+  if (!table) return staged_poison;
+  Batch *batch = ARENA_NEW(c->build->arena, Batch);
+  *batch = (Batch){.context = c, .point = point, .node = node, .sampler = sampler,
+                   .table = table->as.name.binding, .columns = map_create(c->build->arena)};
+  batch->rows = table_rows(c, batch->table->node);
+  if (!batch->rows || !batch_size(c, batch, value)) return staged_poison;
+  Object *object = ARENA_NEW(c->build->arena, Object);
+  *object = (Object){.kind = OBJECT_BATCH, .data = batch, .member = batch_member,
+                     .binding = node->as.batch.binding,
+                     .phrase = arena_printf(c->build->arena, "the batch `%s`",
+                                            node->as.batch.name.name)};
+  return staged_object(c->e, object);
+}

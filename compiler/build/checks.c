@@ -1,0 +1,196 @@
+// Trying a solve block: everything a stage needs is evaluated once in a module that is thrown away.
+//
+// Enters: a stage and the name of a solve block. Leaves: diagnostics. F, f, the start values and the
+// hypergradient become functions over (x leaves, y leaves, ...), which the level checks read.
+#include "build/program.h"
+
+#include "build/dependence.h"
+
+#include <string.h>
+
+// ---- functions over x and y
+
+typedef struct Parameters {
+  Staged *x, *y;
+} Parameters;
+
+static Staged *leaf_params(Context *c, const Level *level) {
+  if (!level->like) return NULL;
+  ValueList likes = {0}, leaves = {0};
+  staged_leaves(c->e, level->like, &likes);
+  for (size_t i = 0; i < likes.count; i++)
+    VEC_PUSH(c->build->arena, &leaves,
+             entry_input(c, level->word, likes.data[i]->type, BLO_ROLE_ARGUMENT, 0));
+  Value *const *next = leaves.data;
+  return staged_rebuild(c->e, level->like, &next);
+}
+
+static Parameters function_create(Context *c, const char *name) {
+  entry_create(c, name);
+  Parameters p = {0};
+  p.x = leaf_params(c, &c->stage->upper);
+  p.y = leaf_params(c, &c->stage->lower);
+  take_seed(c);
+  c->t = entry_input(c, "t", scalar_type(c, DT_I64), BLO_ROLE_ARGUMENT, 0);
+  dynamic_step(c->e, step_key(c, c->stage, c->t));
+  return p;
+}
+
+static Func *function_finish(Context *c, Staged *value) {
+  if (!value || staged_is_poison(value)) return NULL;
+  ValueList leaves = {0};
+  staged_leaves(c->e, value, &leaves);
+  for (size_t i = 0; i < leaves.count; i++)
+    entry_output(c, "result", leaves.data[i], BLO_ROLE_ARGUMENT, (int)i);
+  return c->entry->func;
+}
+
+static Func *objective_func(Context *c, const Level *level) {
+  Parameters p = function_create(c, level->word);
+  return function_finish(
+      c, objective_value(c, c->stage, level, p.x, p.y, level->objective->span));
+}
+
+static Func *start_func(Context *c) {
+  Parameters p = function_create(c, "start");
+  return function_finish(c, start_bundle(c, c->stage, &c->stage->lower, p.x,
+                                         c->stage->lower.node->span));
+}
+
+// The whole step from arbitrary x and y, other state at its start; gives the hypergradient.
+static Func *step_func(Context *c, bool *ok) {
+  Parameters p = function_create(c, "step");
+  Value *t = c->t;
+  State state;
+  state_init(c, &state);
+  if (state_is_poison(c, &state)) {
+    *ok = false;
+    return NULL;
+  }
+  state.x = p.x;
+  if (!c->stage->single) state.y = p.y;
+  state.t = t;
+  StepResult step;
+  *ok = step_run(c, &state, &step);
+  if (!*ok) return NULL;
+  step_stop(c, &step.next);
+  return step.hypergradient ? function_finish(c, step.hypergradient) : NULL;
+}
+
+// ---- the start of the lower problem
+
+static bool depends_on_upper(Context *c, Func *start) {
+  ValueList likes = {0};
+  staged_leaves(c->e, c->stage->upper.like, &likes);
+  Map *map =
+      dependence_map(c->build->arena, start->body, start->body->params.data, likes.count);
+  for (size_t i = 0; i < start->body->yields.count; i++)
+    if (dependence_get(map, start->body->yields.data[i]) != DEPENDS_NOT) return true;
+  return false;
+}
+
+void stage_find_cold(Context *c, Stage *stage) {
+  stage->cold = false;
+  if (stage->single) return;
+  Stage *before = c->stage;
+  c->stage = stage;
+  size_t count = c->module->funcs.count;
+  Func *start = start_func(c);
+  stage->cold = start && depends_on_upper(c, start);
+  c->module->funcs.count = count; // only looked at
+  c->stage = before;
+}
+
+// ---- handing the problem to the level checks
+
+static ProblemVariable *describe_variables(Context *c, const Level *level, int first,
+                                           size_t *count) {
+  *count = level->variables.count;
+  ProblemVariable *rows = ARENA_ARRAY(c->build->arena, ProblemVariable, *count + 1);
+  for (size_t i = 0; i < *count; i++) {
+    ValueList leaves = {0};
+    staged_leaves(c->e, level->variables.data[i].like, &leaves);
+    rows[i] = (ProblemVariable){level->variables.data[i].name,
+                                level->variables.data[i].node->as.var.name.span, first,
+                                (int)leaves.count};
+    first += (int)leaves.count;
+  }
+  return rows;
+}
+
+// Methods whose text mentions `start`: they may differentiate it.
+static void find_start(void *self, Node *node) {
+  bool *found = self;
+  const Binding *binding = node->kind == EXPR_NAME ? node->as.name.binding : NULL;
+  *found |= binding && binding->kind == BIND_IMPLICIT && binding->builtin == IMPLICIT_START;
+  node_children(node, find_start, self);
+}
+
+static const char *start_methods(Context *c) {
+  TextBuffer list = text_buffer(c->build->arena);
+  const NodeList *files = &c->build->program->files;
+  int count = 0;
+  for (size_t i = 0; i < files->count; i++)
+    for (size_t k = 0; k < files->data[i]->as.file.items.count; k++) {
+      Node *item = files->data[i]->as.file.items.data[k];
+      bool found = false;
+      if (item->kind == ITEM_METHOD) node_children(item, find_start, &found);
+      if (!found) continue;
+      bool cold = false;
+      for (size_t n = 0; n < item->as.method.params.count; n++)
+        cold |= item->as.method.params.data[n]->kind == PART_PARAM &&
+                strcmp(item->as.method.params.data[n]->as.param.name.name, "cold") == 0;
+      text_addf(&list, "%s%s%s", count++ ? ", " : "", item->as.method.name.name,
+                cold ? "(cold = true)" : "()");
+    }
+  return count ? text_string(&list) : NULL;
+}
+
+static void check_levels(Context *c, Func *upper, Func *lower, Func *start, Func *step) {
+  const Stage *stage = c->stage;
+  LevelProblem problem = {.upper = upper, .lower = lower, .start = start, .hypergradient = step,
+                          .upper_objective = stage->upper.objective->span,
+                          .lower_objective = stage->lower.objective->span,
+                          .method_span = stage->method->span,
+                          .lower_span = stage->lower.node->span,
+                          .method = instance_name(stage->method),
+                          .start_methods = start_methods(c)};
+  problem.upper_variables = describe_variables(c, &stage->upper, 0, &problem.upper_count);
+  const ProblemVariable *last = &problem.upper_variables[problem.upper_count - 1];
+  problem.lower_variables =
+      describe_variables(c, &stage->lower, last->first + last->count, &problem.lower_count);
+  c->build->options->check_levels(c->build->compilation, &problem);
+}
+
+static bool check_one(Context *c, Stage *stage) {
+  size_t errors = diagnostics_errors(build_diagnostics(c->build));
+  c->stage = stage;
+  if (stage->single) {
+    bool ok;
+    step_func(c, &ok);
+    return diagnostics_errors(build_diagnostics(c->build)) == errors;
+  }
+  Func *upper = objective_func(c, &stage->upper), *lower = objective_func(c, &stage->lower);
+  Func *start = start_func(c);
+  stage->cold = start && depends_on_upper(c, start);
+  if (!upper || !lower || !start) return false;
+  bool ok = true;
+  Func *step = step_func(c, &ok);
+  if (diagnostics_errors(build_diagnostics(c->build)) != errors || !ok) return false;
+  if (c->build->options->check_levels) check_levels(c, upper, lower, start, step);
+  return diagnostics_errors(build_diagnostics(c->build)) == errors;
+}
+
+bool check_stage(Build *b, const CheckTarget *target) {
+  Context *c = context_create(b, module_create(b->arena, b->compilation->names));
+  if (!stages_collect(c)) return false;
+  bool ok = true;
+  for (size_t i = 0; i < c->stages.count; i++) {
+    Stage *stage = c->stages.data[i];
+    if (target->stage && strcmp(target->stage, stage->name) != 0) continue;
+    variables_override(stage, target->starts);
+    if (!stage_solver(c, stage, target->solve, target->span, target->settings)) ok = false;
+    else ok &= check_one(c, stage);
+  }
+  return ok;
+}

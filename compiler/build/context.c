@@ -1,0 +1,264 @@
+// What names of the program level mean while ops are made.
+//
+// Enters: bindings that no environment holds. Leaves: values; NULL where a name means nothing here, which the
+// evaluator reports.
+#include "build/program.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+const Type *scalar_type(Context *c, Dtype dtype) {
+  return type_scalar(c->module, dtype);
+}
+
+Value *scalar_int(Context *c, int64_t value) {
+  return ir_integer(&c->e->builder, scalar_type(c, DT_I64), value);
+}
+
+Staged *no_value(Context *c, Span span, const char *format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  const char *message = arena_vprintf(c->build->arena, format, arguments);
+  va_end(arguments);
+  report(build_diagnostics(c->build), E0207, span, "%s", message);
+  return staged_poison;
+}
+
+const Node *context_file(const Context *c, Span span) {
+  const NodeList *files = &c->build->program->files;
+  for (size_t i = 0; i < files->count; i++)
+    if (files->data[i]->span.source == span.source) return files->data[i];
+  return c->build->program->file;
+}
+
+// ---- dims and constants
+
+static bool option_dim(const Build *b, Name name, int64_t *value) {
+  for (size_t i = 0; i < b->options->dim_count; i++) {
+    if (strcmp(b->options->dims[i].name, name) != 0) continue;
+    *value = b->options->dims[i].value;
+    return true;
+  }
+  return false;
+}
+
+// Evaluates a constant expression outside every level, step and call.
+static Staged *evaluate_outside(Context *c, const Node *node, const TypeSpec *spec) {
+  Dynamic dynamic = c->e->dynamic;
+  Point *point = c->point;
+  c->e->dynamic = (Dynamic){.depth = dynamic.depth, .calls = dynamic.calls};
+  c->point = NULL;
+  Staged *value = evaluate(c->e, node, NULL, spec);
+  c->point = point;
+  c->e->dynamic = dynamic;
+  return value;
+}
+
+static const Dim *declared_dim(Context *c, const Node *part) {
+  DimTable *dims = c->module->dims;
+  int64_t value;
+  bool user = part->span.source == c->build->program->file->span.source;
+  if (user && option_dim(c->build, part->as.dim.name.name, &value)) return dim_const(dims, value);
+  if (!part->as.dim.value) return dim_name(dims, part->as.dim.name.name);
+  Staged *given = evaluate_outside(c, part->as.dim.value, NULL);
+  if (staged_is_poison(given)) return NULL;
+  const Dim *dim = NULL;
+  const char *what = arena_printf(c->build->arena, "the dim `%s`", part->as.dim.name.name);
+  return static_dim(c->e, given, &dim, part->as.dim.value->span, what) ? dim : NULL;
+}
+
+const Dim *context_dim(Context *c, const Node *part, Span span) {
+  if (map_has(c->dims, part)) {
+    const Dim *known = map_get(c->dims, part);
+    if (known) return known;
+    no_value(c, span, "the dim `%s` has no value of its own", part->as.dim.name.name);
+    return NULL;
+  }
+  map_put(c->dims, part, NULL);
+  const Dim *dim = declared_dim(c, part);
+  int64_t value;
+  if (dim && c->closed_dims && !dim_is_const(dim, &value)) {
+    Diagnostic *d = report(build_diagnostics(c->build), E0605, part->span,
+                           "the dim `%s` has no value in this test", part->as.dim.name.name);
+    diagnostic_help(d, "write `data = synthetic(%s = 8, seed = 1);`", part->as.dim.name.name);
+    dim = dim_const(c->module->dims, 4); // something to go on with
+  }
+  map_put(c->dims, part, (void *)(uintptr_t)dim);
+  return dim;
+}
+
+static Staged *dim_value(Context *c, const Binding *binding, Span span) {
+  const Dim *dim = binding->node ? context_dim(c, binding->node, span) : NULL;
+  return dim ? staged_integer(c->e, dim) : staged_poison;
+}
+
+static bool is_static(const Staged *s) {
+  return s->kind == STAGED_INTEGER || s->kind == STAGED_REAL || s->kind == STAGED_BOOL ||
+         s->kind == STAGED_STRING || s->kind == STAGED_FUNCTION || s->kind == STAGED_POISON;
+}
+
+// Static constants are kept; tensors belong to the block where they are used.
+static Staged *constant_value(Context *c, const Binding *binding, Span span) {
+  const Node *node = binding->node;
+  Staged *known = map_get(c->constants, node);
+  if (known) return known;
+  if (map_get(c->busy, node))
+    return no_value(c, span, "the constant `%s` is defined by itself", binding->name);
+  map_put(c->busy, node, (void *)(uintptr_t)node);
+  const TypeSpec *spec = NULL;
+  const Node *expression = node->as.constant.value;
+  if (node->as.constant.type) spec = evaluate_type(c->e, node->as.constant.type, NULL);
+  Staged *value = evaluate_outside(c, expression, spec);
+  if (spec && !staged_is_poison(value)) {
+    const char *what = arena_printf(c->build->arena, "the constant `%s`", binding->name);
+    value = coerce(c->e, value, spec, true, expression->span, what);
+  }
+  map_put(c->busy, node, NULL);
+  if (is_static(value)) map_put(c->constants, node, value);
+  return value;
+}
+
+// ---- values of other stages
+
+static const LevelVariable *stage_variable(Stage *stage, Name name, const Level **level) {
+  Level *levels[] = {&stage->upper, &stage->lower};
+  for (int i = 0; i < 2; i++)
+    for (size_t k = 0; k < levels[i]->variables.count; k++)
+      if (levels[i]->variables.data[k].name == name) {
+        *level = levels[i];
+        return &levels[i]->variables.data[k];
+      }
+  return NULL;
+}
+
+// A solved variable of an earlier stage is an input of the entry, leaf by leaf.
+static Staged *frozen_value(Context *c, Stage *stage, const LevelVariable *variable, Span span) {
+  Staged *known = map_get(c->columns, variable);
+  if (known) return known;
+  if (!c->entry || c->test)
+    return no_value(c, span, "the results of stage `%s` are not known here", stage->name);
+  Arena *arena = c->build->arena;
+  NameList list = {0};
+  leaf_names(arena, c->build->compilation->names, variable->name, staged_layout(variable->like),
+             &list);
+  ValueList likes = {0}, leaves = {0};
+  staged_leaves(c->e, variable->like, &likes);
+  for (size_t i = 0; i < likes.count; i++) {
+    const char *name = arena_printf(arena, "%s.%s", stage->name, list.data[i]);
+    Value *leaf = entry_input(c, name, likes.data[i]->type, BLO_ROLE_STATE, -1);
+    VEC_PUSH(arena, &leaves, leaf);
+  }
+  Value *const *next = leaves.data;
+  Staged *value = staged_rebuild(c->e, variable->like, &next);
+  map_put(c->columns, variable, value);
+  return value;
+}
+
+static Staged *stage_member(Evaluator *e, const Object *object, Name name, Span span) {
+  (void)e;
+  Context *c = ((void **)object->data)[0];
+  Stage *stage = ((void **)object->data)[1];
+  const Level *level;
+  const LevelVariable *variable = stage_variable(stage, name, &level);
+  if (!variable) return NULL;
+  if (c->point && c->point->stage == stage)
+    return point_value(c, c->point, variable->node->as.var.binding, span);
+  return frozen_value(c, stage, variable, span);
+}
+
+static Stage *stage_of_node(const Context *c, const Node *node) {
+  for (size_t i = 0; i < c->stages.count; i++)
+    if (c->stages.data[i]->node == node) return c->stages.data[i];
+  return NULL;
+}
+
+static Staged *stage_value(Context *c, const Binding *binding) {
+  Stage *stage = stage_of_node(c, binding->node);
+  if (!stage) return NULL;
+  void **self = ARENA_ARRAY(c->build->arena, void *, 2);
+  self[0] = c;
+  self[1] = stage;
+  Object *object = ARENA_NEW(c->build->arena, Object);
+  *object = (Object){.kind = OBJECT_STAGE, .binding = binding, .data = self, .member = stage_member,
+                     .phrase = arena_printf(c->build->arena, "the stage `%s`", binding->name)};
+  return staged_object(c->e, object);
+}
+
+// ---- names of levels
+
+static Staged *level_name(Context *c, const Binding *binding, Span span) {
+  if (c->point && map_has(c->point->stage->names, binding))
+    return point_value(c, c->point, binding, span);
+  if (c->test) return test_name(c, binding, span);
+  for (size_t i = 0; i < c->stages.count; i++) {
+    Stage *stage = c->stages.data[i];
+    if (!map_has(stage->names, binding) || binding->kind != BIND_VAR) continue;
+    const Level *level;
+    const LevelVariable *variable = stage_variable(stage, binding->name, &level);
+    if (variable && stage != c->stage) return frozen_value(c, stage, variable, span);
+  }
+  if (binding->kind == BIND_LOCAL) return NULL;
+  return no_value(c, span, "`%s` has no value here: it belongs to a level", binding->name);
+}
+
+static Staged *implicit_name(Context *c, const Binding *binding, Span span) {
+  if (binding->builtin == IMPLICIT_ITERATION) {
+    Value *value = c->iteration ? c->iteration : c->t;
+    if (value) return staged_tensor(c->e, value);
+    return no_value(c, span, "`iteration` is known only while a level makes steps");
+  }
+  Staged *value = method_name(c, binding->builtin, span);
+  if (!value && c->test) value = test_name(c, binding, span);
+  return value;
+}
+
+static Staged *resolve(Evaluator *e, const Binding *binding, Span span, void *self) {
+  (void)e;
+  Context *c = self;
+  switch (binding->kind) {
+  case BIND_DIM: return dim_value(c, binding, span);
+  case BIND_CONST: return constant_value(c, binding, span);
+  case BIND_TABLE: return table_value(c, binding);
+  case BIND_FIELD: {
+    const Field *field = field_of_binding(c->build, binding);
+    return field ? field_value(c, field, span) : NULL;
+  }
+  case BIND_VAR:
+  case BIND_STATE:
+  case BIND_BATCH:
+  case BIND_REPORT:
+  case BIND_LOCAL: return level_name(c, binding, span);
+  case BIND_STAGE: return stage_value(c, binding);
+  case BIND_IMPLICIT: return implicit_name(c, binding, span);
+  default: return NULL;
+  }
+}
+
+Context *context_create(Build *build, Module *module) {
+  Arena *arena = build->arena;
+  Context *c = ARENA_NEW(arena, Context);
+  c->build = build;
+  c->module = module;
+  c->e = evaluator_create(build->compilation, module, build->program, DT_F64);
+  c->e->resolve = resolve;
+  c->e->resolve_self = c;
+  c->scratch = block_create(module, NULL);
+  c->e->builder = builder_at(c->scratch);
+  c->dims = map_create(arena);
+  c->made = map_create(arena);
+  c->constants = map_create(arena);
+  c->busy = map_create(arena);
+  c->columns = map_create(arena);
+  return c;
+}
+
+void context_enter(Context *c, Entry *entry) {
+  c->entry = entry;
+  c->columns = map_create(c->build->arena);
+  c->seed = NULL;
+  c->t = c->iteration = NULL;
+  c->point = NULL;
+  c->method_state = NULL;
+  c->e->dynamic = (Dynamic){0};
+  c->e->builder = builder_at(entry->func->body);
+}

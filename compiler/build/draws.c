@@ -1,0 +1,102 @@
+// Keys of random draws.
+//
+// A draw is a pure function of (seed, stage, step, draw number, place): the key of a stage's step is
+// folded from the seed, `dynamic_draw` folds the draw number in, and places (clauses, call paths) are
+// folded by whoever draws. Everything evaluated in one step therefore sees the same values, and a run
+// replays from (seed, t) alone.
+#include "build/program.h"
+
+#include <string.h>
+
+// Words that tell the uses of one key apart.
+static const uint64_t start_word = 0x73746172; // start values of a stage
+
+Value *key_fold(Context *c, Value *key, Value *word) {
+  Value *operands[] = {key, word};
+  return ir_random(&c->e->builder, RANDOM_FOLD, scalar_type(c, DT_I64), operands, 2);
+}
+
+Value *key_fold_hash(Context *c, Value *key, uint64_t hash) {
+  return key_fold(c, key, scalar_int(c, (int64_t)(hash >> 1)));
+}
+
+uint64_t place_hash(const char *kind, const char *name) {
+  uint64_t hash = hash_bytes(0x626c6f, kind, strlen(kind));
+  return hash_bytes(hash, name, strlen(name));
+}
+
+Value *step_key(Context *c, const Stage *stage, Value *t) {
+  Value *key = key_fold_hash(c, c->seed, place_hash("stage", stage->name));
+  return t ? key_fold(c, key, t) : key_fold_hash(c, key, start_word);
+}
+
+void dynamic_step(Evaluator *e, Value *key) {
+  e->dynamic.step_key = key;
+  e->dynamic.full = false;
+  dynamic_draw(e, ir_integer(&e->builder, type_scalar(e->module, DT_I64), 0));
+}
+
+void dynamic_draw(Evaluator *e, Value *draw) {
+  e->dynamic.draw = draw;
+  if (!e->dynamic.step_key) return;
+  Value *operands[] = {e->dynamic.step_key, draw};
+  e->dynamic.key =
+      ir_random(&e->builder, RANDOM_FOLD, type_scalar(e->module, DT_I64), operands, 2);
+}
+
+static Value *uniform_values(Context *c, const Type *type, Value *key, int64_t stream) {
+  Value *operands[] = {key_fold(c, key, scalar_int(c, stream)), scalar_int(c, 0)};
+  return ir_random(&c->e->builder, RANDOM_UNIFORM, type, operands, 2);
+}
+
+// Box-Muller: u in [0, 1), so 1 - u is never 0.
+static Value *normal_values(Context *c, const Type *type, Value *key) {
+  Builder *b = &c->e->builder;
+  Value *u = uniform_values(c, type, key, 0), *v = uniform_values(c, type, key, 1);
+  Value *log = ir_unary(b, OP_LOG, ir_binary(b, OP_SUB, ir_real(b, type, 1.0), u));
+  Value *radius = ir_unary(b, OP_SQRT, ir_binary(b, OP_MUL, ir_real(b, type, -2.0), log));
+  Value *angle = ir_binary(b, OP_MUL, ir_real(b, type, 6.283185307179586), v);
+  return ir_binary(b, OP_MUL, radius, ir_unary(b, OP_COS, angle));
+}
+
+// Integers uniform in 0 .. count-1.
+static Value *integer_values(Context *c, const Type *type, Value *key, const Dim *count) {
+  Builder *b = &c->e->builder;
+  const Type *real = type_with_dtype(c->module, type, DT_F64);
+  const Type *wide = type_with_dtype(c->module, type, DT_I64);
+  Value *u = uniform_values(c, real, key, 0);
+  Value *n = ir_broadcast_suffix(b, ir_dim(b, count), wide);
+  Value *scaled = ir_binary(b, OP_MUL, u, ir_convert(b, n, DT_F64));
+  Value *whole = ir_convert(b, ir_unary(b, OP_FLOOR, scaled), DT_I64);
+  Value *last = ir_binary(b, OP_SUB, n, ir_integer(b, wide, 1));
+  return ir_convert(b, ir_binary(b, OP_MIN, whole, last), type->dtype);
+}
+
+Staged *draw_field(Context *c, const FieldValue *field, Value *key) {
+  Builder *b = &c->e->builder;
+  const Type *type = field->type;
+  Value *value;
+  if (type->dtype == DT_BOOL) {
+    const Type *real = type_with_dtype(c->module, type, DT_F64);
+    value = ir_compare(b, COMPARE_LT, uniform_values(c, real, key, 0), ir_real(b, real, 0.5));
+  } else if (dtype_is_integer(type->dtype)) {
+    const Dim *ten = dim_const(c->module->dims, 10);
+    value = integer_values(c, type, key, field->classes ? field->classes : ten);
+  } else if (type->dtype == DT_F64 || type->dtype == DT_F32) {
+    value = normal_values(c, type, key);
+  } else {
+    Value *wide = normal_values(c, type_with_dtype(c->module, type, DT_F32), key);
+    value = ir_convert(b, wide, type->dtype);
+  }
+  return staged_tensor(c->e, value);
+}
+
+Value *level_iteration(Context *c, const Stage *stage, const Level *level) {
+  Builder *b = &c->e->builder;
+  Value *number = c->t ? c->t : scalar_int(c, 0);
+  const Instance *inner = level == &stage->lower ? stage->lower_optimizer : NULL;
+  if (inner && inner->iterations)
+    number = ir_binary(b, OP_MUL, number, ir_dim(b, inner->iterations));
+  Value *draw = c->e->dynamic.draw;
+  return draw ? ir_binary(b, OP_ADD, number, draw) : number;
+}

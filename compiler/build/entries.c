@@ -1,0 +1,354 @@
+// Entry functions: IR functions whose parameters and results have roles in blo_program.
+//
+// Enters: a stage with its levels and instances. Leaves: `init`, `step` and `finish` of the stage, `data` for
+// fields that the program makes. Inputs appear when something asks for them; what turns out unused at the end
+// is taken away again.
+#include "build/program.h"
+#include "build/staging.h"
+
+// ---- inputs and outputs
+
+Entry *entry_create(Context *c, const char *name) {
+  Entry *entry = ARENA_NEW(c->build->arena, Entry);
+  entry->name = name;
+  entry->func = func_create(c->module, intern(c->build->compilation->names, name));
+  context_enter(c, entry);
+  return entry;
+}
+
+Value *entry_input(Context *c, const char *name, const Type *type, int role, int index) {
+  Entry *entry = c->entry;
+  blo_value row = {.name = name, .dtype = (int32_t)type->dtype, .rank = type->rank, .role = role,
+                   .index = index};
+  VEC_PUSH(c->build->arena, &entry->inputs, row);
+  return block_add_param(entry->func->body, type, intern(c->build->compilation->names, name));
+}
+
+void entry_output(Context *c, const char *name, Value *value, int role, int index) {
+  Entry *entry = c->entry;
+  const Type *type = value->type;
+  blo_value row = {.name = name, .dtype = (int32_t)type->dtype, .rank = type->rank, .role = role,
+                   .index = index};
+  VEC_PUSH(c->build->arena, &entry->outputs, row);
+  VEC_PUSH(c->module->arena, &entry->func->body->yields, value);
+  VEC_PUSH(c->module->arena, &entry->func->result_names,
+           intern(c->build->compilation->names, name));
+}
+
+// ---- taking away what nothing uses
+
+static bool has_note(const Op *op) {
+  if (op->code == OP_NOTE) return true;
+  for (int i = 0; i < op->region_count; i++)
+    for (const Op *inner = op->regions[i]->first; inner; inner = inner->next)
+      if (has_note(inner)) return true;
+  return false;
+}
+
+static bool is_live(const Map *live, const Op *op) {
+  for (int i = 0; i < op->result_count; i++)
+    if (map_has(live, op->results[i])) return true;
+  return has_note(op);
+}
+
+static void sweep_block(Map *live, Block *block) {
+  for (size_t i = 0; i < block->yields.count; i++) map_put(live, block->yields.data[i], block);
+  for (Op *op = block->last, *previous; op; op = previous) {
+    previous = op->previous;
+    if (!is_live(live, op)) {
+      op_remove(op);
+      continue;
+    }
+    for (int i = 0; i < op->region_count; i++) sweep_block(live, op->regions[i]);
+    for (int i = 0; i < op->operand_count; i++) map_put(live, op->operands[i], block);
+  }
+}
+
+static void sweep_inputs(Context *c, Entry *entry) {
+  Map *live = map_create(c->build->arena);
+  Block *body = entry->func->body;
+  sweep_block(live, body);
+  size_t kept = 0;
+  for (size_t i = 0; i < body->params.count; i++) {
+    Value *param = body->params.data[i];
+    if (!map_has(live, param)) continue;
+    param->index = (int)kept;
+    body->params.data[kept] = param;
+    entry->inputs.data[kept++] = entry->inputs.data[i];
+  }
+  body->params.count = entry->inputs.count = kept;
+}
+
+size_t entry_finish(Context *c) {
+  sweep_inputs(c, c->entry);
+  VEC_PUSH(c->build->arena, &c->build->entries.list, c->entry);
+  return c->build->entries.list.count - 1;
+}
+
+void take_seed(Context *c) {
+  if (!c->seed) c->seed = entry_input(c, "seed", scalar_type(c, DT_I64), BLO_ROLE_SEED, 0);
+}
+
+// ---- init
+
+static void output_state(Context *c, const State *state, const blo_leaf *leaves) {
+  ValueList values = {0};
+  state_leaves(c, state, &values);
+  for (size_t i = 0; i < values.count; i++)
+    entry_output(c, leaves[i].name, values.data[i], BLO_ROLE_STATE, (int)i);
+}
+
+static void input_state(Context *c, const State *like, const blo_leaf *leaves, State *state) {
+  ValueList likes = {0}, values = {0};
+  state_leaves(c, like, &likes);
+  for (size_t i = 0; i < likes.count; i++)
+    VEC_PUSH(c->build->arena, &values,
+             entry_input(c, leaves[i].name, likes.data[i]->type, BLO_ROLE_STATE, (int)i));
+  state_rebuild(c, like, values.data, state);
+}
+
+// ---- reports
+
+typedef struct ReportRow {
+  Name name;
+  Value *value;
+  int role, index;
+} ReportRow;
+
+typedef struct ReportRows {
+  VEC(ReportRow) list;
+} ReportRows;
+
+static Value *report_value(Context *c, Name name, Staged *value, Span span) {
+  if (staged_is_poison(value)) return NULL;
+  if (value->kind == STAGED_TENSOR) return value->tensor;
+  Dtype dtype = value->kind == STAGED_BOOL      ? DT_BOOL
+                : value->kind == STAGED_INTEGER ? DT_I64
+                                                : c->e->real;
+  if (value->kind == STAGED_BOOL || value->kind == STAGED_INTEGER || value->kind == STAGED_REAL)
+    return scalar_value(c->e, value, dtype, span, "the report");
+  report(build_diagnostics(c->build), E0303, span,
+         "the report `%s` is one number or one tensor; this is %s", name,
+         staged_describe(c->e, value));
+  return NULL;
+}
+
+static void add_report(Context *c, ReportRows *rows, Name name, Staged *value, Span span) {
+  Value *tensor = report_value(c, name, value, span);
+  if (!tensor) return;
+  int index = 0;
+  for (size_t i = 0; i < rows->list.count; i++)
+    index += rows->list.data[i].role == BLO_ROLE_REPORT;
+  ReportRow row = {name, tensor, BLO_ROLE_REPORT, index};
+  VEC_PUSH(c->build->arena, &rows->list, row);
+}
+
+static void list_reports(Context *c, const NodeList *nodes, const char *word, ReportRows *rows) {
+  for (size_t i = 0; i < nodes->count; i++) {
+    const Node *node = nodes->data[i];
+    if (node->kind != NODE_REPORT) continue;
+    c->e->dynamic.place = place_hash(word, node->as.report.name.name);
+    Staged *value = evaluate(c->e, node->as.report.value, NULL, NULL);
+    add_report(c, rows, node->as.report.name.name, value, node->as.report.value->span);
+  }
+}
+
+static void add_objective(Context *c, ReportRows *rows, const Level *level, const StepResult *step,
+                          int role) {
+  Staged *value = objective_value(c, c->stage, level, step->x_step, step->y_step,
+                                  level->objective->span);
+  if (staged_is_poison(value)) return;
+  ReportRow row = {role == BLO_ROLE_UPPER_OBJECTIVE ? "upper_objective" : "lower_objective",
+                   value->tensor, role, 0};
+  VEC_PUSH(c->build->arena, &rows->list, row);
+}
+
+static void collect_reports(Context *c, const StepResult *step, ReportRows *rows) {
+  Stage *stage = c->stage;
+  add_objective(c, rows, &stage->upper, step, BLO_ROLE_UPPER_OBJECTIVE);
+  if (!stage->single) add_objective(c, rows, &stage->lower, step, BLO_ROLE_LOWER_OBJECTIVE);
+  for (size_t i = 0; i < step->method.reports.count; i++) {
+    const Deferred *deferred = &step->method.reports.data[i];
+    add_report(c, rows, deferred->name, method_report(c, deferred), deferred->value->span);
+  }
+  Point *point = point_at(c, &step->next);
+  list_reports(c, &stage->upper.reports, "report", rows);
+  list_reports(c, &stage->lower.reports, "report", rows);
+  if (stage->solve) list_reports(c, &stage->solve->as.solve.settings, "report", rows);
+  point_close(c, point);
+}
+
+// Everything that only a reporting step needs is computed under `if reporting`; otherwise it is zero.
+static void output_reports(Context *c, const StepResult *step, ReportRows *rows) {
+  Builder *b = &c->e->builder;
+  Block *outer = b->block;
+  Value *wanted =
+      entry_input(c, "reporting", scalar_type(c, DT_BOOL), BLO_ROLE_REPORTING, 0);
+  Block *yes = block_create(c->module, outer), *no = block_create(c->module, outer);
+  b->block = yes;
+  collect_reports(c, step, rows);
+  for (size_t i = 0; i < rows->list.count; i++)
+    VEC_PUSH(c->module->arena, &yes->yields, rows->list.data[i].value);
+  b->block = no;
+  for (size_t i = 0; i < rows->list.count; i++)
+    VEC_PUSH(c->module->arena, &no->yields, ir_zero(b, rows->list.data[i].value->type));
+  b->block = outer;
+  if (!rows->list.count) return;
+  Op *op = ir_if(b, wanted, yes, no);
+  for (size_t i = 0; i < rows->list.count; i++) {
+    ReportRow *row = &rows->list.data[i];
+    row->value = op->results[i];
+    entry_output(c, row->name, row->value, row->role, row->index);
+  }
+}
+
+static void output_norm(Context *c, Staged *hypergradient, Span span) {
+  Staged *square = operate_dot(c->e, hypergradient, hypergradient, span);
+  if (staged_is_poison(square)) return;
+  Value *norm = ir_unary(&c->e->builder, OP_SQRT, square->tensor);
+  entry_output(c, "hypergradient_norm", norm, BLO_ROLE_HYPERGRADIENT_NORM, 0);
+}
+
+// ---- step and finish
+
+static void evaluate_ensures(Context *c, const StepResult *step) {
+  const Stage *stage = c->stage;
+  if (!stage->upper.ensures.count && !stage->lower.ensures.count) return;
+  Point *point = point_at(c, &step->next);
+  ensures_evaluate(c, &stage->upper);
+  ensures_evaluate(c, &stage->lower);
+  point_close(c, point);
+}
+
+static bool step_entry(Context *c, const char *name, const State *like, const blo_leaf *leaves,
+                       ReportRows *rows, size_t *entry) {
+  entry_create(c, name);
+  take_seed(c);
+  State state;
+  input_state(c, like, leaves, &state);
+  StepResult step;
+  if (!step_run(c, &state, &step)) return false;
+  evaluate_ensures(c, &step);
+  Value *stop = step_stop(c, &step.next);
+  output_state(c, &step.next, leaves);
+  if (step.hypergradient) output_norm(c, step.hypergradient, c->stage->upper.node->span);
+  output_reports(c, &step, rows);
+  if (stop) entry_output(c, "stop", stop, BLO_ROLE_STOP, 0);
+  *entry = entry_finish(c);
+  return true;
+}
+
+// File-level reports belong to the last stage.
+static bool finish_entry(Context *c, const char *name, const State *like, const blo_leaf *leaves,
+                         ReportRows *rows, size_t *entry) {
+  const NodeList *items = &c->build->program->file->as.file.items;
+  bool any = false;
+  for (size_t i = 0; i < items->count; i++) any |= items->data[i]->kind == NODE_REPORT;
+  if (!any || c->stages.data[c->stages.count - 1] != c->stage) return false;
+  entry_create(c, name);
+  take_seed(c);
+  State state;
+  input_state(c, like, leaves, &state);
+  c->t = state.t;
+  dynamic_step(c->e, step_key(c, c->stage, state.t));
+  Point *point = point_at(c, &state);
+  list_reports(c, items, "final", rows);
+  point_close(c, point);
+  for (size_t i = 0; i < rows->list.count; i++) {
+    const ReportRow *row = &rows->list.data[i];
+    entry_output(c, row->name, row->value, BLO_ROLE_REPORT, row->index);
+  }
+  *entry = entry_finish(c);
+  return true;
+}
+
+// ---- description
+
+blo_size *describe_shape(Build *b, const Type *type, const Name *atoms, size_t atom_count) {
+  blo_size *shape = ARENA_ARRAY(b->arena, blo_size, (size_t)type->rank + 1);
+  for (int i = 0; i < type->rank; i++)
+    shape[i].count = dim_compile(b->arena, type->shape[i], atoms, atom_count, &shape[i].words);
+  return shape;
+}
+
+static const blo_report *describe_reports(Context *c, const ReportRows *rows, const Name *atoms,
+                                          size_t atom_count, size_t *count) {
+  blo_report *list = ARENA_ARRAY(c->build->arena, blo_report, rows->list.count + 1);
+  *count = 0;
+  for (size_t i = 0; i < rows->list.count; i++) {
+    const ReportRow *row = &rows->list.data[i];
+    if (row->role != BLO_ROLE_REPORT) continue;
+    const Type *type = row->value->type;
+    list[(*count)++] = (blo_report){.name = row->name, .dtype = (int32_t)type->dtype,
+                                    .rank = type->rank, .sign = 1.0,
+                                    .shape = describe_shape(c->build, type, atoms, atom_count)};
+  }
+  return list;
+}
+
+static int64_t constant_iterations(Context *c) {
+  int64_t value = 0;
+  const Stage *stage = c->stage;
+  if (!stage->iterations) return 0;
+  if (!dim_is_const(stage->iterations, &value))
+    report(build_diagnostics(c->build), E0309, stage->solve->span,
+           "the number of outer steps is known when the program is built");
+  return value;
+}
+
+bool stage_entries(Context *c, Stage *stage, const Name *atoms, size_t atom_count) {
+  Arena *arena = c->build->arena;
+  c->stage = stage;
+  entry_create(c, arena_printf(arena, "%s.init", stage->name));
+  take_seed(c);
+  State start;
+  state_init(c, &start);
+  if (state_is_poison(c, &start)) return false;
+  ValueList values = {0};
+  state_leaves(c, &start, &values);
+  blo_leaf *leaves = ARENA_ARRAY(arena, blo_leaf, values.count + 1);
+  state_describe(c, &start, leaves, atoms, atom_count);
+  output_state(c, &start, leaves);
+  size_t init = entry_finish(c), step = 0, finish = 0;
+  ReportRows reports = {0}, finals = {0};
+  if (!step_entry(c, arena_printf(arena, "%s.step", stage->name), &start, leaves, &reports, &step))
+    return false;
+  bool finishes = finish_entry(c, arena_printf(arena, "%s.finish", stage->name), &start, leaves,
+                               &finals, &finish);
+  blo_stage row = {.name = stage->name,
+                   .solve = stage->solve->as.solve.name.name ? stage->solve->as.solve.name.name : "",
+                   .state = leaves, .state_count = values.count,
+                   .iterations = constant_iterations(c), .report_every = stage->report_every,
+                   .seed = stage->seed, .maximize_upper = stage->upper.maximize,
+                   .maximize_lower = stage->lower.maximize};
+  row.reports = describe_reports(c, &reports, atoms, atom_count, &row.report_count);
+  row.finals = describe_reports(c, &finals, atoms, atom_count, &row.final_count);
+  VEC_PUSH(arena, &c->build->stages, row);
+  VEC_PUSH(arena, &c->build->stage_entries, (int)init);
+  VEC_PUSH(arena, &c->build->stage_entries, (int)step);
+  VEC_PUSH(arena, &c->build->stage_entries, finishes ? (int)finish : -1);
+  return true;
+}
+
+bool data_entry(Context *c) {
+  Build *b = c->build;
+  bool any = false;
+  for (size_t i = 0; i < b->fields.count; i++) any |= b->fields.data[i].computed;
+  b->data_entry = -1;
+  if (!any) return true;
+  entry_create(c, "data");
+  take_seed(c);
+  c->computed_inline = true;
+  bool ok = true;
+  for (size_t i = 0; i < b->fields.count; i++) {
+    const Field *field = &b->fields.data[i];
+    if (!field->computed) continue;
+    Staged *value = field_value(c, field, field->node->span);
+    if (value->kind == STAGED_TENSOR)
+      entry_output(c, field->name, value->tensor, BLO_ROLE_DATA, field->index);
+    else ok = false;
+  }
+  c->computed_inline = false;
+  b->data_entry = (int)entry_finish(c);
+  return ok;
+}

@@ -1,0 +1,296 @@
+// Calls of methods, optimisers and sets: `adam(step = 1e-3, iters = 100)`, `nonneg`, `nn.clip(...)`.
+//
+// Enters: the expression of a setting. Leaves: an `Instance`, whose arguments are evaluated each time they are
+// wanted, because a step size may depend on `iteration`. Names are looked up by the kind that is asked for:
+// `direct` may be a method and a solver at once.
+#include "build/program.h"
+
+#include <string.h>
+
+static const char *kind_word(BindingKind kind) {
+  switch (kind) {
+  case BIND_METHOD: return "method";
+  case BIND_OPTIMIZER: return "optimiser";
+  case BIND_SET: return "set";
+  default: return "function";
+  }
+}
+
+static NodeKind item_kind(BindingKind kind) {
+  return kind == BIND_METHOD ? ITEM_METHOD : kind == BIND_OPTIMIZER ? ITEM_OPTIMIZER : ITEM_SET;
+}
+
+static const Ident *item_name(const Node *item) {
+  switch (item->kind) {
+  case ITEM_METHOD: return &item->as.method.name;
+  case ITEM_OPTIMIZER: return &item->as.optimizer.name;
+  default: return &item->as.set.name;
+  }
+}
+
+static const NodeList *item_params(const Node *item) {
+  switch (item->kind) {
+  case ITEM_METHOD: return &item->as.method.params;
+  case ITEM_OPTIMIZER: return &item->as.optimizer.params;
+  default: return &item->as.set.params;
+  }
+}
+
+const char *instance_name(const Instance *instance) {
+  return item_name(instance->node)->name;
+}
+
+// ---- finding the item
+
+static void report_unknown(Context *c, Name name, Span span, BindingKind kind) {
+  const Program *program = c->build->program;
+  const Node *file = context_file(c, span);
+  static const BindingKind others[] = {BIND_METHOD, BIND_OPTIMIZER, BIND_SET, BIND_FUNCTION};
+  for (int i = 0; i < 4; i++) {
+    if (others[i] == kind || !program_find(program, file, NULL, name, others[i])) continue;
+    report(build_diagnostics(c->build), E0208, span, "`%s` is a %s; %s %s is wanted here", name,
+           kind_word(others[i]), kind == BIND_OPTIMIZER ? "an" : "a", kind_word(kind));
+    return;
+  }
+  Diagnostic *d = report(build_diagnostics(c->build), E0201, span, "there is no %s `%s`",
+                         kind_word(kind), name);
+  VEC(const char *) known = {0};
+  for (size_t i = 0; i < program->files.count; i++) {
+    const NodeList *items = &program->files.data[i]->as.file.items;
+    for (size_t k = 0; k < items->count; k++)
+      if (items->data[k]->kind == item_kind(kind))
+        VEC_PUSH(c->build->arena, &known, item_name(items->data[k])->name);
+  }
+  const char *close = closest_name(name, known.data, known.count);
+  if (close) diagnostic_help(d, "did you mean `%s`?", close);
+}
+
+const Node *called_item(Context *c, const Node *value, BindingKind kind,
+                        const NodeList **arguments) {
+  const Node *callee = value;
+  *arguments = NULL;
+  if (value->kind == EXPR_CALL) {
+    callee = value->as.call.callee;
+    *arguments = &value->as.call.arguments;
+  }
+  Name module = NULL, name = NULL;
+  const Binding *binding = NULL;
+  if (callee->kind == EXPR_NAME) {
+    name = callee->as.name.name;
+    binding = callee->as.name.binding;
+  } else if (callee->kind == EXPR_MEMBER && callee->as.member.base->kind == EXPR_NAME) {
+    module = callee->as.member.base->as.name.name;
+    name = callee->as.member.member.name;
+    binding = callee->as.member.binding;
+  }
+  if (callee->kind == NODE_ERROR) return NULL;
+  if (!name) {
+    report(build_diagnostics(c->build), E0303, value->span, "a %s is wanted here, like `name(...)`",
+           kind_word(kind));
+    return NULL;
+  }
+  if (!binding || binding->kind != kind)
+    binding = program_find(c->build->program, context_file(c, callee->span), module, name, kind);
+  if (binding && binding->node) return binding->node;
+  report_unknown(c, name, callee->span, kind);
+  return NULL;
+}
+
+// ---- arguments
+
+static int find_param(const NodeList *params, Name name) {
+  for (size_t i = 0; i < params->count; i++)
+    if (params->data[i]->kind == PART_PARAM && params->data[i]->as.param.name.name == name)
+      return (int)i;
+  return -1;
+}
+
+static void report_no_param(Context *c, const Instance *instance, const char *name, Span span) {
+  const NodeList *params = item_params(instance->node);
+  VEC(const char *) known = {0};
+  TextBuffer list = text_buffer(c->build->arena);
+  for (size_t i = 0; i < params->count; i++) {
+    if (params->data[i]->kind != PART_PARAM) continue;
+    const char *param = params->data[i]->as.param.name.name;
+    VEC_PUSH(c->build->arena, &known, param);
+    text_addf(&list, "%s`%s`", known.count > 1 ? ", " : "", param);
+  }
+  if (instance->node->kind == ITEM_OPTIMIZER) {
+    VEC_PUSH(c->build->arena, &known, "iters");
+    text_addf(&list, "%s`iters`", known.count > 1 ? ", " : "");
+  }
+  Diagnostic *d = report(build_diagnostics(c->build), E0304, span, "`%s` has no parameter `%s`",
+                         instance_name(instance), name);
+  diagnostic_label(d, item_name(instance->node)->span, "`%s` is defined here",
+                   instance_name(instance));
+  const char *close = closest_name(name, known.data, known.count);
+  if (close) diagnostic_help(d, "did you mean `%s`?", close);
+  else if (known.count) diagnostic_help(d, "it has %s", text_string(&list));
+}
+
+static bool take_iterations(Context *c, Instance *instance, const Node *value,
+                            const Environment *environment) {
+  Staged *given = evaluate(c->e, value, environment, NULL);
+  if (staged_is_poison(given)) return false;
+  instance->iterations_span = value->span;
+  return static_dim(c->e, given, &instance->iterations, value->span, "the number of iterations");
+}
+
+static bool take_argument(Context *c, Instance *instance, const Node *node, size_t position,
+                          const Environment *environment) {
+  const NodeList *params = item_params(instance->node);
+  Name name = node->as.argument.name.name;
+  Span span = name ? node->as.argument.name.span : node->span;
+  const Node *value = node->as.argument.value;
+  int index = name ? find_param(params, name) : (int)position;
+  if (name && index < 0 && instance->node->kind == ITEM_OPTIMIZER && strcmp(name, "iters") == 0)
+    return take_iterations(c, instance, value, environment);
+  if (name && index < 0) {
+    report_no_param(c, instance, name, span);
+    return false;
+  }
+  if (index >= (int)params->count) {
+    report(build_diagnostics(c->build), E0304, span, "`%s` takes %zu argument%s",
+           instance_name(instance), params->count, params->count == 1 ? "" : "s");
+    return false;
+  }
+  Argument *argument = &instance->arguments[index];
+  if (argument->given) {
+    report(build_diagnostics(c->build), E0304, span, "`%s` is given twice",
+           params->data[index]->as.param.name.name);
+    return false;
+  }
+  argument->given = true;
+  argument->value = value;
+  argument->environment = environment;
+  return true;
+}
+
+// Settings like `upper.step = 0.1` replace arguments.
+static bool take_settings(Context *c, Instance *instance) {
+  if (!instance->prefix || !c->stage) return true;
+  Settings *settings = &c->stage->settings;
+  size_t length = strlen(instance->prefix);
+  bool ok = true;
+  for (size_t i = 0; i < settings->list.count; i++) {
+    Setting *setting = &settings->list.data[i];
+    if (strncmp(setting->key, instance->prefix, length) != 0 || setting->key[length] != '.')
+      continue;
+    setting->read = true;
+    const char *name = setting->key + length + 1;
+    int index = find_param(item_params(instance->node), intern(c->build->compilation->names, name));
+    if (index >= 0) {
+      instance->arguments[index].value = setting->value;
+      instance->arguments[index].environment = setting->environment;
+      instance->arguments[index].given = true;
+    } else if (strcmp(name, "iters") == 0 && instance->node->kind == ITEM_OPTIMIZER) {
+      ok &= take_iterations(c, instance, setting->value, setting->environment);
+    } else {
+      report_no_param(c, instance, name, setting->span);
+      ok = false;
+    }
+  }
+  return ok;
+}
+
+static bool all_given(Context *c, const Instance *instance) {
+  bool ok = true;
+  for (int i = 0; i < instance->count; i++) {
+    const Argument *argument = &instance->arguments[i];
+    if (argument->value || argument->param->kind != PART_PARAM) continue;
+    Diagnostic *d = report(build_diagnostics(c->build), E0304, instance->span,
+                           "`%s` needs a value for `%s`", instance_name(instance),
+                           argument->param->as.param.name.name);
+    diagnostic_label(d, argument->param->span, "declared here");
+    ok = false;
+  }
+  return ok;
+}
+
+Instance *instance_create(Context *c, const Node *value, const Environment *environment,
+                          BindingKind kind, const char *prefix) {
+  const NodeList *arguments;
+  const Node *item = called_item(c, value, kind, &arguments);
+  if (!item) return NULL;
+  const NodeList *params = item_params(item);
+  Instance *instance = ARENA_NEW(c->build->arena, Instance);
+  *instance = (Instance){.context = c, .node = item, .span = value->span, .prefix = prefix,
+                         .arguments = ARENA_ARRAY(c->build->arena, Argument, params->count + 1),
+                         .count = (int)params->count};
+  for (size_t i = 0; i < params->count; i++) {
+    instance->arguments[i].param = params->data[i];
+    if (params->data[i]->kind == PART_PARAM)
+      instance->arguments[i].value = params->data[i]->as.param.initial;
+  }
+  bool ok = true;
+  for (size_t i = 0; arguments && i < arguments->count; i++)
+    ok &= take_argument(c, instance, arguments->data[i], i, environment);
+  ok &= take_settings(c, instance);
+  return ok && all_given(c, instance) ? instance : NULL;
+}
+
+// ---- parameters to values
+
+static bool is_number(const Staged *s) {
+  return s->kind == STAGED_INTEGER || s->kind == STAGED_REAL;
+}
+
+static Staged *wrong_argument(Context *c, const Argument *argument, const char *wanted,
+                              const Staged *value) {
+  Diagnostic *d = report(build_diagnostics(c->build), E0303, argument->value->span,
+                         "`%s` wants %s, but this is %s", argument->param->as.param.name.name,
+                         wanted, staged_describe(c->e, value));
+  diagnostic_label(d, argument->param->span, "declared here");
+  return staged_poison;
+}
+
+// An optimiser given to an optimiser or method.
+static Staged *optimizer_argument(Context *c, const Argument *argument) {
+  const Node *value = argument->value;
+  const Binding *binding = value->kind == EXPR_NAME ? value->as.name.binding : NULL;
+  if (binding && (binding->kind == BIND_LOCAL || binding->kind == BIND_IMPLICIT)) {
+    Staged *given = evaluate(c->e, value, argument->environment, NULL);
+    bool fits = given->kind == STAGED_OBJECT && given->object->kind == OBJECT_OPTIMIZER;
+    return fits || staged_is_poison(given) ? given : wrong_argument(c, argument, "an optimiser", given);
+  }
+  Instance *inner = instance_create(c, value, argument->environment, BIND_OPTIMIZER, NULL);
+  return inner ? optimizer_object(inner) : staged_poison;
+}
+
+// Static numbers and truth values stay static, so that `if order == 1` chooses when the program is
+// built.
+static Staged *argument_value(Context *c, const Argument *argument) {
+  const Node *type = argument->param->as.param.type;
+  const TypeSpec *spec = type ? evaluate_type(c->e, type, NULL) : NULL;
+  if (type && !spec) return staged_poison;
+  if (spec && spec->kind == SPEC_OPTIMIZER) return optimizer_argument(c, argument);
+  Staged *value = evaluate(c->e, argument->value, argument->environment, spec);
+  if (!spec || staged_is_poison(value)) return value;
+  bool truth = spec->kind == SPEC_TENSOR && spec->dtype == DT_BOOL && spec->rank == 0;
+  if (truth && value->kind == STAGED_BOOL) return value;
+  if (spec->kind == SPEC_REAL && is_number(value)) return value;
+  if (spec->kind == SPEC_INT && value->kind == STAGED_INTEGER) return value;
+  if (spec->kind == SPEC_INT && value->kind == STAGED_REAL)
+    return wrong_argument(c, argument, "a whole number", value);
+  if (spec->kind == SPEC_SOLVER || spec->kind == SPEC_FUNCTION)
+    return value->kind == STAGED_FUNCTION
+               ? value
+               : wrong_argument(c, argument, spec->kind == SPEC_SOLVER ? "a solver" : "a function",
+                                value);
+  const char *what =
+      arena_printf(c->build->arena, "the argument `%s`", argument->param->as.param.name.name);
+  return coerce(c->e, value, spec, true, argument->value->span, what);
+}
+
+const Environment *instance_environment(Instance *instance) {
+  Context *c = instance->context;
+  const Environment *environment = NULL;
+  for (int i = 0; i < instance->count; i++) {
+    const Argument *argument = &instance->arguments[i];
+    if (argument->param->kind != PART_PARAM) continue;
+    Staged *value = argument_value(c, argument);
+    environment =
+        environment_add(c->e, environment, argument->param->as.param.binding, value);
+  }
+  return environment;
+}

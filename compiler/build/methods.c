@@ -1,0 +1,352 @@
+// Hypergradient methods: what their names mean, and one run of the step block.
+//
+// Enters: a `method` item with arguments, and the state of a stage. Leaves: the new x, y and method states, the
+// hypergradient (or a moved x), and the reports, which are evaluated later and only where they are wanted.
+// `set` shadows: the environment is persistent, so closures keep the values they saw.
+#include "build/program.h"
+#include "build/staging.h"
+
+#include <string.h>
+
+// ---- names inside a method
+
+static Staged *native(Context *c, const char *name, NativeFunction function) {
+  return staged_native(c->e, name, function, c);
+}
+
+static bool one_argument(const Call *call, const char *name, const char *form) {
+  if (call->positional_count == 1 && !call->named_count) return true;
+  Diagnostic *d =
+      mistake(call->evaluator, E0304, call->span, "`%s` takes one argument", name);
+  diagnostic_help(d, "write `%s`", form);
+  return false;
+}
+
+static Staged *call_project_x(const Call *call, void *self) {
+  Context *c = self;
+  if (!one_argument(call, "project_x", "project_x(x)")) return staged_poison;
+  Staged *x = bundle_argument(c, call->positional[0], &c->stage->upper, call->spans[0],
+                              "`project_x`");
+  return project_level(c, &c->stage->upper, x, call->span);
+}
+
+static Staged *call_project_y(const Call *call, void *self) {
+  Context *c = self;
+  if (!one_argument(call, "project_y", "project_y(y)")) return staged_poison;
+  Staged *y = bundle_argument(c, call->positional[0], &c->stage->lower, call->spans[0],
+                              "`project_y`");
+  return project_level(c, &c->stage->lower, y, call->span);
+}
+
+static Staged *call_start(const Call *call, void *self) {
+  Context *c = self;
+  if (!one_argument(call, "start", "start(x)")) return staged_poison;
+  Staged *x =
+      bundle_argument(c, call->positional[0], &c->stage->upper, call->spans[0], "`start`");
+  if (staged_is_poison(x)) return x;
+  return start_bundle(c, c->stage, &c->stage->lower, x, call->span);
+}
+
+static Staged *call_descend(const Call *call, void *self) {
+  Context *c = self;
+  for (int i = 0; i < call->named_count; i++) {
+    const NamedArgument *argument = &call->named[i];
+    if (strcmp(argument->name, "checkpoint") != 0) {
+      mistake(c->e, E0304, argument->span, "`descend` has no parameter `%s`", argument->name);
+      return staged_poison;
+    }
+    if (argument->value->kind == STAGED_BOOL && !argument->value->boolean) continue;
+    report(build_diagnostics(c->build), E0211, argument->span, "checkpointed paths come later");
+    return staged_poison;
+  }
+  if (call->positional_count != 2) {
+    Diagnostic *d = mistake(c->e, E0304, call->span,
+                            "`descend` takes a function and a point to start from");
+    diagnostic_help(d, "write `descend(fn u -> f(x, u), y)`");
+    return staged_poison;
+  }
+  Staged *function = call->positional[0];
+  if (staged_is_poison(function)) return function;
+  if (function->kind != STAGED_FUNCTION) {
+    Diagnostic *d = mistake(c->e, E0303, call->spans[0], "`descend` wants a function, not %s",
+                            staged_describe(c->e, function));
+    diagnostic_help(d, "write `descend(fn u -> f(x, u), y)`");
+    return staged_poison;
+  }
+  return lower_descend(c, function, call->positional[1], call->span);
+}
+
+static Staged *later_name(Context *c, Span span, const char *name) {
+  report(build_diagnostics(c->build), E0211, span, "`%s`: constraints come later", name);
+  return staged_poison;
+}
+
+static Staged *optimizer_name(Context *c, Instance *optimizer, const char *key, Span span) {
+  if (optimizer) return optimizer_object(optimizer);
+  Diagnostic *d = mistake(c->e, E0207, span, "the solve block has no `%s` optimiser", key);
+  diagnostic_help(d, "write `%s = gd(step = 0.1);` there", key);
+  return staged_poison;
+}
+
+Staged *method_name(Context *c, int implicit, Span span) {
+  const State *state = c->method_state;
+  if (!state) return NULL;
+  switch (implicit) {
+  case IMPLICIT_X: return state->x;
+  case IMPLICIT_Y: return state->y;
+  case IMPLICIT_UPPER_OBJECTIVE: return objective_function(c, true);
+  case IMPLICIT_LOWER_OBJECTIVE: return objective_function(c, false);
+  case IMPLICIT_T: return state->t ? staged_tensor(c->e, state->t) : NULL;
+  case IMPLICIT_PROJECT_X: return native(c, "project_x", call_project_x);
+  case IMPLICIT_PROJECT_Y: return native(c, "project_y", call_project_y);
+  case IMPLICIT_DESCEND: return native(c, "descend", call_descend);
+  case IMPLICIT_START: return native(c, "start", call_start);
+  case IMPLICIT_LOWER_OPT: return optimizer_name(c, c->stage->lower_optimizer, "lower", span);
+  case IMPLICIT_UPPER_OPT: return optimizer_name(c, c->stage->upper_optimizer, "upper", span);
+  case IMPLICIT_CONSTRAINTS: return later_name(c, span, "g");
+  case IMPLICIT_PROJECT: return later_name(c, span, "project");
+  case IMPLICIT_CONE: return later_name(c, span, "cone");
+  default: return NULL;
+  }
+}
+
+// ---- states
+
+typedef struct Scope {
+  State *state;
+  Staged *bundles[2];
+} Scope;
+
+// Inside a method `lower` and `upper` as types mean this program's bundles.
+static void enter_method(Context *c, State *state, Scope *saved) {
+  saved->state = c->method_state;
+  saved->bundles[0] = c->e->bundle_like[BUNDLE_LOWER];
+  saved->bundles[1] = c->e->bundle_like[BUNDLE_UPPER];
+  c->method_state = state;
+  c->e->bundle_like[BUNDLE_LOWER] = c->stage->lower.like;
+  c->e->bundle_like[BUNDLE_UPPER] = c->stage->upper.like;
+}
+
+static void leave_method(Context *c, const Scope *saved) {
+  c->method_state = saved->state;
+  c->e->bundle_like[BUNDLE_LOWER] = saved->bundles[0];
+  c->e->bundle_like[BUNDLE_UPPER] = saved->bundles[1];
+}
+
+static Staged *start_of_state(Context *c, const Node *node, const Environment *environment) {
+  const Node *initial = node->as.state.initial;
+  const char *what =
+      arena_printf(c->build->arena, "the start value of the state `%s`", node->as.state.name.name);
+  if (!node->as.state.type) {
+    Staged *value = evaluate(c->e, initial, environment, NULL);
+    if (staged_is_poison(value) || value->kind == STAGED_TREE) return value;
+    bool number = value->kind == STAGED_INTEGER || value->kind == STAGED_REAL;
+    Dtype dtype = value->kind == STAGED_BOOL ? DT_BOOL : c->e->real;
+    if (!number && value->kind != STAGED_BOOL) return value;
+    Value *scalar = scalar_value(c->e, value, dtype, initial->span, what);
+    return scalar ? staged_tensor(c->e, scalar) : staged_poison;
+  }
+  const TypeSpec *spec = evaluate_type(c->e, node->as.state.type, environment);
+  Staged *value = evaluate(c->e, initial, environment, spec);
+  if (!spec || staged_is_poison(value)) return staged_poison;
+  return coerce(c->e, value, spec, true, initial->span, what);
+}
+
+void method_start(Context *c, State *state) {
+  Instance *method = c->stage->method;
+  const NodeList *states = &method->node->as.method.states;
+  state->method_count = (int)states->count;
+  state->method = ARENA_ARRAY(c->build->arena, Staged *, states->count + 1);
+  Scope saved;
+  enter_method(c, state, &saved);
+  const Environment *environment = instance_environment(method);
+  for (size_t i = 0; i < states->count; i++) {
+    const Node *node = states->data[i];
+    state->method[i] = staged_poison;
+    if (node->kind != NODE_STATE) continue;
+    state->method[i] = start_of_state(c, node, environment);
+    environment = environment_add(c->e, environment, node->as.state.binding, state->method[i]);
+  }
+  leave_method(c, &saved);
+}
+
+// ---- the step block
+
+static void run_report(Context *c, const Node *node, const Environment *environment,
+                       MethodResult *result) {
+  Deferred report = {.node = node, .name = node->as.report.name.name, .value = node->as.report.value,
+                     .environment = environment, .dynamic = c->e->dynamic,
+                     .scope = c->method_state};
+  VEC_PUSH(c->build->arena, &result->reports, report);
+}
+
+Staged *method_report(Context *c, const Deferred *report) {
+  Scope saved;
+  Dynamic dynamic = c->e->dynamic;
+  enter_method(c, report->scope, &saved);
+  c->e->dynamic = report->dynamic;
+  Staged *value = evaluate(c->e, report->value, report->environment, NULL);
+  c->e->dynamic = dynamic;
+  leave_method(c, &saved);
+  return value;
+}
+
+static bool pattern_sets(const Node *pattern, int implicit) {
+  if (pattern->kind == PATTERN_NAME) {
+    const Binding *binding = pattern->as.pattern_name.binding;
+    return binding && binding->kind == BIND_IMPLICIT && binding->builtin == implicit;
+  }
+  if (pattern->kind != PATTERN_TUPLE) return false;
+  for (size_t i = 0; i < pattern->as.pattern_tuple.items.count; i++)
+    if (pattern_sets(pattern->as.pattern_tuple.items.data[i], implicit)) return true;
+  return false;
+}
+
+bool method_moves_x(const Node *method) {
+  for (size_t i = 0; i < method->as.method.steps.count; i++) {
+    const Node *step = method->as.method.steps.data[i];
+    if (step->kind == NODE_SET && pattern_sets(step->as.assign.pattern, IMPLICIT_X)) return true;
+  }
+  return false;
+}
+
+static void run_hypergradient(Context *c, const Node *node, const Environment *environment,
+                              MethodResult *result) {
+  if (result->hypergradient) {
+    report(build_diagnostics(c->build), E0405, node->span, "a second hypergradient in one step");
+    return;
+  }
+  const Node *value = node->as.hypergradient.value;
+  Staged *given = evaluate(c->e, value, environment, NULL);
+  // An expression may start from a plain 0 where a term is switched off.
+  result->hypergradient =
+      fit_like(c->e, given, c->stage->upper.like, false, value->span, "the hypergradient");
+}
+
+// The present value of an implicit name: the newest `set`, or the value at the beginning.
+static Staged *present(const Environment *environment, int implicit, Staged *before, bool *set) {
+  for (const Environment *at = environment; at; at = at->next) {
+    if (at->binding->kind != BIND_IMPLICIT || at->binding->builtin != implicit) continue;
+    if (set) *set = true;
+    return at->value;
+  }
+  return before;
+}
+
+static bool check_moves(Context *c, const MethodResult *result) {
+  const Node *node = c->stage->method->node;
+  Diagnostics *diagnostics = build_diagnostics(c->build);
+  const char *name = node->as.method.name.name;
+  Span span = node->as.method.name.span;
+  if (result->hypergradient && result->moves_x) {
+    Diagnostic *d = report(diagnostics, E0405, span,
+                           "`%s` gives a hypergradient and sets x as well", name);
+    diagnostic_help(d, "leave x to the upper optimiser, or move it here and give no hypergradient");
+    return false;
+  }
+  if (result->hypergradient || result->moves_x) return true;
+  Diagnostic *d =
+      report(diagnostics, E0405, span, "`%s` gives no hypergradient and does not set x", name);
+  diagnostic_help(d, "end the step with `hypergradient ...;`, or move the variables with `set x = ...;`");
+  return false;
+}
+
+bool method_run(Context *c, const State *state, MethodResult *result) {
+  Instance *method = c->stage->method;
+  const Node *node = method->node;
+  State *inside = ARENA_NEW(c->build->arena, State);
+  *inside = *state;
+  Scope saved;
+  enter_method(c, inside, &saved);
+  method->used = true;
+  const Environment *environment = instance_environment(method);
+  const NodeList *states = &node->as.method.states;
+  for (size_t i = 0; i < states->count; i++)
+    if (states->data[i]->kind == NODE_STATE)
+      environment = environment_add(c->e, environment, states->data[i]->as.state.binding,
+                                    state->method[i]);
+  for (size_t i = 0; i < node->as.method.steps.count; i++) {
+    const Node *step = node->as.method.steps.data[i];
+    c->e->builder.span = step->span;
+    if (run_move(c, step, &environment)) continue;
+    if (step->kind == NODE_REPORT) run_report(c, step, environment, result);
+    if (step->kind == NODE_HYPERGRADIENT) run_hypergradient(c, step, environment, result);
+  }
+  result->states = ARENA_ARRAY(c->build->arena, Staged *, states->count + 1);
+  for (size_t i = 0; i < states->count; i++)
+    result->states[i] = states->data[i]->kind == NODE_STATE
+                            ? environment_find(environment, states->data[i]->as.state.binding)
+                            : staged_poison;
+  result->x = present(environment, IMPLICIT_X, state->x, &result->moves_x);
+  result->y = present(environment, IMPLICIT_Y, state->y, NULL);
+  leave_method(c, &saved);
+  return check_moves(c, result);
+}
+
+// ---- what a method accepts
+
+static bool word_is(const Ident *ident, const char *word) {
+  return (!ident->name && !word) || (ident->name && word && strcmp(ident->name, word) == 0);
+}
+
+bool method_accepts(const Node *method, const char *first, const char *second) {
+  for (size_t i = 0; i < method->as.method.traits.count; i++) {
+    const Node *trait = method->as.method.traits.data[i];
+    if (trait->kind != PART_TRAIT) continue;
+    if (word_is(&trait->as.trait.first, first) && word_is(&trait->as.trait.second, second))
+      return true;
+  }
+  return false;
+}
+
+// Methods of every file that accept a trait, for the help text.
+static const char *methods_that_accept(Context *c, const char *first, const char *second) {
+  TextBuffer list = text_buffer(c->build->arena);
+  const NodeList *files = &c->build->program->files;
+  int count = 0;
+  for (size_t i = 0; i < files->count; i++)
+    for (size_t k = 0; k < files->data[i]->as.file.items.count; k++) {
+      const Node *item = files->data[i]->as.file.items.data[k];
+      if (item->kind != ITEM_METHOD || !method_accepts(item, first, second)) continue;
+      text_addf(&list, "%s%s", count++ ? ", " : "", item->as.method.name.name);
+    }
+  return count ? text_string(&list) : NULL;
+}
+
+static void refuse(Context *c, const char *what, Span span, const char *label, const char *first,
+                   const char *second) {
+  const Instance *method = c->stage->method;
+  Diagnostic *d = report(build_diagnostics(c->build), E0420, method->span,
+                         "`%s` does not accept %s", instance_name(method), what);
+  diagnostic_label(d, span, "%s", label);
+  const char *others = methods_that_accept(c, first, second);
+  if (others) diagnostic_help(d, "methods that do: %s", others);
+  else diagnostic_help(d, "no method of the library does yet");
+}
+
+bool method_check_traits(Context *c) {
+  Stage *stage = c->stage;
+  const Node *method = stage->method->node;
+  bool ok = true;
+  if (stage->lower.constraints.count) {
+    Span span = stage->lower.constraints.data[0]->span;
+    if (!method_accepts(method, "coupled", "constraints")) {
+      refuse(c, "lower constraints", span, "a constraint of the lower level", "coupled",
+             "constraints");
+    } else {
+      Diagnostic *d = report(build_diagnostics(c->build), E0211, span, "constraints come later");
+      diagnostic_help(d, "this edition builds programs without them");
+    }
+    ok = false;
+  }
+  if (level_has_sets(&stage->lower) && !method_accepts(method, "projected", "lower")) {
+    const LevelVariable *variable = stage->lower.variables.data;
+    while (!variable->node->as.var.set) variable++;
+    const char *what =
+        arena_printf(c->build->arena, "a lower variable in a set (`%s`)", variable->name);
+    refuse(c, what, variable->node->as.var.set->span, "it may not leave this set", "projected",
+           "lower");
+    ok = false;
+  }
+  return ok;
+}

@@ -1,0 +1,265 @@
+// Evaluating a level at a point: variables are values, lets and batches are made when somebody asks.
+//
+// Enters: values x, y of the upper and lower variables. Leaves: objectives, reports, lets. Everything made on
+// demand is made in the block where the point was opened and with the draws that held there, so that it is good
+// for every later use at this point, wherever the first one was.
+#include "build/program.h"
+#include "build/staging.h"
+
+Point *point_open(Context *c, Stage *stage, Staged *x, Staged *y) {
+  Point *point = ARENA_NEW(c->build->arena, Point);
+  point->outer = c->point;
+  point->stage = stage;
+  point->x = x;
+  point->y = y;
+  point->states = c->states;
+  point->dynamic = c->e->dynamic;
+  point->block = c->e->builder.block;
+  point->values = map_create(c->build->arena);
+  c->point = point;
+  return point;
+}
+
+void point_close(Context *c, Point *point) {
+  c->point = point->outer;
+}
+
+// ---- names
+
+static Staged *variable_at(Context *c, Point *point, const Binding *binding, Span span) {
+  const Level *levels[] = {&point->stage->upper, &point->stage->lower};
+  Staged *bundles[] = {point->x, point->y};
+  for (int i = 0; i < 2; i++)
+    for (size_t k = 0; k < levels[i]->variables.count; k++)
+      if (levels[i]->variables.data[k].node->as.var.binding == binding && bundles[i])
+        return level_part(levels[i], bundles[i], k);
+  if (point->starting) return variable_start(c, point->stage, binding);
+  return no_value(c, span, "`%s` has no value here", binding->name);
+}
+
+// A level's carried state: its present value, or its start.
+static Staged *state_at(Context *c, Point *point, const Binding *binding, Span span) {
+  int count = level_state_count(point->stage);
+  for (int i = 0; i < count; i++) {
+    const Node *node = level_state_node(point->stage, i);
+    if (node->as.state.binding != binding) continue;
+    if (point->states) return point->states[i];
+    c->e->dynamic.place = place_hash("state", binding->name);
+    const TypeSpec *spec = evaluate_type(c->e, node->as.state.type, NULL);
+    Staged *value = evaluate(c->e, node->as.state.initial, NULL, spec);
+    if (!spec || staged_is_poison(value)) return staged_poison;
+    const char *what =
+        arena_printf(c->build->arena, "the start value of the state `%s`", binding->name);
+    return coerce(c->e, value, spec, true, node->as.state.initial->span, what);
+  }
+  return no_value(c, span, "`%s` has no value here", binding->name);
+}
+
+static Staged *let_at(Context *c, Point *point, const Node *let, const Binding *binding) {
+  const Environment *environment = evaluate_let(c->e, let, NULL);
+  for (const Environment *at = environment; at; at = at->next)
+    if (at->binding != binding) map_put(point->values, at->binding, at->value);
+  Staged *value = environment_find(environment, binding);
+  return value ? value : staged_poison;
+}
+
+static Staged *make_value(Context *c, Point *point, const Binding *binding, Span span) {
+  const Node *clause = map_get(point->stage->names, binding);
+  if (!clause) return NULL;
+  switch (clause->kind) {
+  case NODE_VAR: return variable_at(c, point, binding, span);
+  case NODE_STATE: return state_at(c, point, binding, span);
+  case NODE_BATCH: return batch_value(c, point, clause);
+  case NODE_LET: return let_at(c, point, clause, binding);
+  case NODE_REPORT: return evaluate(c->e, clause->as.report.value, NULL, NULL);
+  default: return NULL;
+  }
+}
+
+static bool taken_from_lets(const Binding *binding) {
+  return binding->kind == BIND_LOCAL || binding->kind == BIND_BATCH;
+}
+
+Staged *point_value(Context *c, Point *point, const Binding *binding, Span span) {
+  if (point->lets && taken_from_lets(binding)) return point_value(c, point->lets, binding, span);
+  if (map_has(point->values, binding)) {
+    Staged *known = map_get(point->values, binding);
+    if (known) return known;
+    return no_value(c, span, "`%s` is defined by itself", binding->name);
+  }
+  map_put(point->values, binding, NULL);
+  Builder builder = c->e->builder;
+  Dynamic dynamic = c->e->dynamic;
+  Point *open = c->point;
+  c->point = point;
+  c->e->builder.block = point->block;
+  c->e->dynamic = point->dynamic;
+  c->e->dynamic.depth = dynamic.depth;
+  c->e->dynamic.calls = dynamic.calls;
+  Staged *value = make_value(c, point, binding, span);
+  c->e->builder = builder;
+  c->e->dynamic = dynamic;
+  c->point = open;
+  map_put(point->values, binding, value ? value : staged_poison);
+  return value;
+}
+
+// ---- objectives
+
+static Staged *objective_scalar(Context *c, const Level *level, Staged *value) {
+  const Node *node = level->objective->as.objective.value;
+  if (staged_is_poison(value)) return value;
+  bool number = value->kind == STAGED_INTEGER || value->kind == STAGED_REAL;
+  bool scalar = value->kind == STAGED_TENSOR && value->tensor->type->rank == 0 &&
+                dtype_is_float(value->tensor->type->dtype);
+  if (!number && !scalar) {
+    Diagnostic *d = report(build_diagnostics(c->build), E0303, node->span,
+                           "an objective is one real number; this is %s",
+                           staged_describe(c->e, value));
+    if (value->kind == STAGED_TENSOR && value->tensor->type->rank > 0)
+      diagnostic_help(d, "take `mean(...)` or `sum(...)` of it");
+    return staged_poison;
+  }
+  Value *result = scalar ? value->tensor : scalar_value(c->e, value, c->e->real, node->span,
+                                                        "the objective");
+  if (!result) return staged_poison;
+  if (level->maximize) result = ir_unary(&c->e->builder, OP_NEG, result);
+  return staged_tensor(c->e, result);
+}
+
+Staged *objective_value(Context *c, Stage *stage, const Level *level, Staged *x, Staged *y,
+                        Span span) {
+  (void)span;
+  uint64_t place = c->e->dynamic.place;
+  Value *iteration = c->iteration;
+  c->e->dynamic.place = place_hash("objective", level->word);
+  c->iteration = level_iteration(c, stage, level);
+  Point *point = point_open(c, stage, x, y);
+  Staged *value = evaluate(c->e, level->objective->as.objective.value, NULL, NULL);
+  value = objective_scalar(c, level, value);
+  point_close(c, point);
+  c->iteration = iteration;
+  c->e->dynamic.place = place;
+  return value;
+}
+
+void ensures_evaluate(Context *c, const Level *level) {
+  for (size_t i = 0; i < level->ensures.count; i++)
+    evaluate_ensure(c->e, level->ensures.data[i], NULL);
+}
+
+// ---- objectives as functions
+
+Staged *bundle_argument(Context *c, Staged *value, const Level *level, Span span,
+                        const char *who) {
+  const char *what = arena_printf(c->build->arena, "the %s variables given to %s", level->word, who);
+  return fit_like(c->e, value, level->like, false, span, what);
+}
+
+typedef struct Objective {
+  Context *context;
+  bool upper;
+  Staged *x; // fixed, or NULL
+} Objective;
+
+static Staged *call_objective(const Call *call, void *self) {
+  const Objective *objective = self;
+  Context *c = objective->context;
+  Stage *stage = c->stage;
+  const char *name = objective->upper ? "`F`" : "`f`";
+  if (call->positional_count != 2 || call->named_count) {
+    Diagnostic *d = mistake(c->e, E0304, call->span, "%s takes the upper and the lower variables",
+                            name);
+    diagnostic_help(d, "write `%s(x, y)`", objective->upper ? "F" : "f");
+    return staged_poison;
+  }
+  Staged *x = bundle_argument(c, call->positional[0], &stage->upper, call->spans[0], name);
+  Staged *y = bundle_argument(c, call->positional[1], &stage->lower, call->spans[1], name);
+  if (staged_is_poison(x) || staged_is_poison(y)) return staged_poison;
+  return objective_value(c, stage, objective->upper ? &stage->upper : &stage->lower, x, y,
+                         call->span);
+}
+
+Staged *objective_function(Context *c, bool upper) {
+  Objective *objective = ARENA_NEW(c->build->arena, Objective);
+  *objective = (Objective){.context = c, .upper = upper};
+  return staged_native(c->e, upper ? "F" : "f", call_objective, objective);
+}
+
+static Staged *call_lower(const Call *call, void *self) {
+  const Objective *objective = self;
+  Context *c = objective->context;
+  return objective_value(c, c->stage, &c->stage->lower, objective->x, call->positional[0],
+                         call->span);
+}
+
+Staged *lower_function(Context *c, Staged *x) {
+  Objective *objective = ARENA_NEW(c->build->arena, Objective);
+  *objective = (Objective){.context = c, .x = x};
+  return staged_native(c->e, "f", call_lower, objective);
+}
+
+// ---- fitting values to layouts
+
+static Value *fit_leaf(Evaluator *e, Staged *value, const Type *type, bool spread, Span span,
+                       const char *what) {
+  if (staged_is_poison(value)) return NULL;
+  bool number = value->kind == STAGED_INTEGER || value->kind == STAGED_REAL ||
+                value->kind == STAGED_BOOL;
+  if (!number && value->kind != STAGED_TENSOR) {
+    mistake(e, E0303, span, "%s must be %s, but this is %s", what, type_text(e->module, type),
+            staged_describe(e, value));
+    return NULL;
+  }
+  Dtype dtype = number ? type->dtype : value->tensor->type->dtype;
+  bool integer = !number && dtype == DT_I64 && value->tensor->type->rank == 0;
+  if (dtype != type->dtype && !(integer && dtype_is_float(type->dtype))) {
+    mistake(e, E0302, span, "%s must have entries of type %s, but this is %s", what,
+            dtype_text(type->dtype), staged_describe(e, value));
+    return NULL;
+  }
+  Value *leaf = number ? scalar_value(e, value, type->dtype, span, what) : value->tensor;
+  if (!leaf) return NULL;
+  if (leaf->type->dtype != type->dtype) leaf = ir_convert(&e->builder, leaf, type->dtype);
+  if (leaf->type == type) return leaf;
+  if (leaf->type->rank == 0 && spread) return ir_broadcast_suffix(&e->builder, leaf, type);
+  mistake(e, E0301, span, "%s must be %s, but this is %s", what, type_text(e->module, type),
+          staged_describe(e, value));
+  return NULL;
+}
+
+static bool is_leaf(const Staged *s) {
+  return s->kind != STAGED_TREE;
+}
+
+Staged *fit_like(Evaluator *e, Staged *value, const Staged *like, bool spread, Span span,
+                 const char *what) {
+  if (staged_is_poison(value) || staged_is_poison(like)) return staged_poison;
+  bool one = is_leaf(value);
+  if (!(one && spread) && staged_layout(value) != staged_layout(like)) {
+    mistake(e, E0303, span, "%s must be %s, but this is %s", what, staged_describe(e, like),
+            staged_describe(e, value));
+    return staged_poison;
+  }
+  ValueList likes = {0}, given = {0}, fitted = {0};
+  staged_leaves(e, like, &likes);
+  if (!one) staged_leaves(e, value, &given);
+  for (size_t i = 0; i < likes.count; i++) {
+    Staged *leaf = one ? value : staged_tensor(e, given.data[i]);
+    Value *fit = fit_leaf(e, leaf, likes.data[i]->type, spread, span, what);
+    if (!fit) return staged_poison;
+    VEC_PUSH(e->arena, &fitted, fit);
+  }
+  Value *const *next = fitted.data;
+  return staged_rebuild(e, like, &next);
+}
+
+bool same_types(Evaluator *e, const Staged *a, const Staged *b) {
+  if (staged_layout(a) != staged_layout(b)) return false;
+  ValueList left = {0}, right = {0};
+  staged_leaves(e, a, &left);
+  staged_leaves(e, b, &right);
+  for (size_t i = 0; i < left.count; i++)
+    if (left.data[i]->type != right.data[i]->type) return false;
+  return true;
+}

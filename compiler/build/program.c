@@ -1,0 +1,142 @@
+// The build stage: from a checked program to a module of entry functions and their description.
+//
+// Order: definitions (each function, method, optimiser and set of the user's file by itself), then each solve
+// block that is wanted as a trial in a module of its own, with the level checks; only when nothing was wrong the
+// entries. So a mistake is reported once, at its most general place.
+#include "build/program.h"
+
+#include <string.h>
+
+static Build *build_create(Compilation *compilation, const Program *program,
+                           const BuildOptions *options) {
+  Build *b = ARENA_NEW(compilation->arena, Build);
+  b->compilation = compilation;
+  b->arena = compilation->arena;
+  b->program = program;
+  b->options = options;
+  b->module = module_create(compilation->arena, compilation->names);
+  b->data_entry = -1;
+  declare_collect(b);
+  return b;
+}
+
+const blo_program *build_declarations(Compilation *compilation, const Program *program,
+                                      const BuildOptions *options) {
+  Build *b = build_create(compilation, program, options);
+  Context *c = context_create(b, b->module);
+  blo_program *result = ARENA_NEW(b->arena, blo_program);
+  result->abi = BLO_ABI;
+  result->size = sizeof(blo_program);
+  const Name *atoms;
+  size_t atom_count;
+  declare_describe(c, result, &atoms, &atom_count);
+  describe_conditions(c, result, atoms, atom_count);
+  return result;
+}
+
+// ---- what is checked before anything is built
+
+static void check_own_definitions(Build *b) {
+  Context *c = context_create(b, module_create(b->arena, b->compilation->names));
+  check_definitions(c->e, b->program->file);
+}
+
+// Dims and data are declared once for all stages.
+static bool check_declarations(Build *b) {
+  size_t errors = diagnostics_errors(build_diagnostics(b));
+  Context *c = context_create(b, module_create(b->arena, b->compilation->names));
+  for (size_t i = 0; i < b->dims.count; i++)
+    context_dim(c, b->dims.data[i], b->dims.data[i]->span);
+  for (size_t i = 0; i < b->fields.count; i++) field_declared(c, &b->fields.data[i]);
+  for (size_t i = 0; i < b->options->dim_count; i++) {
+    const char *name = b->options->dims[i].name;
+    bool known = false;
+    for (size_t k = 0; k < b->dims.count; k++)
+      known |= strcmp(b->dims.data[k]->as.dim.name.name, name) == 0;
+    if (!known)
+      report(build_diagnostics(b), E0901, b->program->file->span,
+             "there is no dim `%s` to give a value to", name);
+  }
+  return diagnostics_errors(build_diagnostics(b)) == errors;
+}
+
+static bool check_solves(Build *b) {
+  const NodeList *items = &b->program->file->as.file.items;
+  bool ok = true, unnamed = false;
+  CheckTarget target = {.solve = b->options->solve, .span = b->program->file->span};
+  if (b->options->solve || !b->options->all_solves) return check_stage(b, &target);
+  for (size_t i = 0; i < items->count; i++) {
+    if (items->data[i]->kind != ITEM_SOLVE) continue;
+    target = (CheckTarget){.stage = "main", .solve = items->data[i]->as.solve.name.name,
+                           .span = items->data[i]->span};
+    unnamed |= !target.solve;
+    ok &= check_stage(b, &target);
+  }
+  if (!unnamed) return ok;
+  for (size_t i = 0; i < items->count; i++) {
+    if (items->data[i]->kind != ITEM_STAGE) continue;
+    target = (CheckTarget){.stage = items->data[i]->as.stage.name.name,
+                           .span = items->data[i]->span};
+    ok &= check_stage(b, &target);
+  }
+  return ok;
+}
+
+static bool has_levels(const Build *b) {
+  const NodeList *items = &b->program->file->as.file.items;
+  for (size_t i = 0; i < items->count; i++)
+    if (items->data[i]->kind == ITEM_LEVEL || items->data[i]->kind == ITEM_STAGE) return true;
+  return false;
+}
+
+// ---- building
+
+static bool build_stages(Build *b, Context *c) {
+  if (!data_entry(c)) return false;
+  if (!has_levels(b)) return true;
+  if (!stages_collect(c)) return false;
+  blo_program described = {0};
+  const Name *atoms;
+  size_t atom_count;
+  declare_describe(c, &described, &atoms, &atom_count);
+  for (size_t i = 0; i < c->stages.count; i++) {
+    Stage *stage = c->stages.data[i];
+    const char *solve = stage->node ? NULL : b->options->solve;
+    if (!stage_solver(c, stage, solve, b->program->file->span, NULL)) return false;
+    stage_find_cold(c, stage);
+    if (!stage_entries(c, stage, atoms, atom_count)) return false;
+    stage_warn_unread(c, stage);
+  }
+  return true;
+}
+
+static bool wanted(const Build *b, const char *test) {
+  return !b->options->test_filter || strstr(test, b->options->test_filter);
+}
+
+static bool build_tests(Build *b) {
+  const NodeList *items = &b->program->file->as.file.items;
+  bool ok = true;
+  size_t number = 0;
+  for (size_t i = 0; i < items->count; i++) {
+    if (items->data[i]->kind != ITEM_TEST) continue;
+    number++;
+    if (wanted(b, items->data[i]->as.test.name)) ok &= test_build(b, items->data[i], number);
+  }
+  return ok;
+}
+
+Built *build_program(Compilation *compilation, const Program *program,
+                     const BuildOptions *options) {
+  size_t errors = diagnostics_errors(compilation->diagnostics);
+  Build *b = build_create(compilation, program, options);
+  check_own_definitions(b);
+  bool ok = check_declarations(b);
+  if (ok && options->stages && has_levels(b)) ok = check_solves(b);
+  if (diagnostics_errors(compilation->diagnostics) != errors) return NULL;
+  Context *c = context_create(b, b->module);
+  if (ok && options->stages) ok = build_stages(b, c);
+  if (ok && options->tests) ok = build_tests(b);
+  if (!ok || diagnostics_errors(compilation->diagnostics) != errors) return NULL;
+  return describe_program(c);
+}

@@ -1,0 +1,454 @@
+// The program level of the build: what dims, data, levels, methods and tests are while IR is made.
+//
+// A `Context` is one meaning of the program's names: values for dims, where data comes from, which solve
+// block, which module receives the ops. Stages have one, each test has one, and the level checks have one
+// in a module that is thrown away. All of it lives in the compilation's arena.
+//
+//   context.c     what a name means (the evaluator's resolve callback), dims, constants
+//   declare.c     declared dims and data as rows of blo_program; data values in an entry
+//   settings.c    solve settings, test settings, overrides
+//   stage.c       levels, variables, bundles, start values
+//   point.c       evaluating objectives, lets, batches and reports at a point (x, y)
+//   batches.c     sampling as gathers in the IR; the order of random draws is draws.c
+//   instances.c   calls of methods, optimisers and sets: parameters to values
+//   sets.c, optimizers.c, methods.c   what those library items do
+//   state.c, steps.c   the state of a stage, its start and one step
+//   entries.c, describe.c   entry functions and their rows in blo_program
+//   tests.c, test_values.c   `test` blocks as IR functions
+#ifndef BLO_BUILD_PROGRAM_H
+#define BLO_BUILD_PROGRAM_H
+
+#include "build/build.h"
+#include "build/evaluate.h"
+
+typedef struct Build Build;
+typedef struct Context Context;
+typedef struct Stage Stage;
+typedef struct Point Point;
+typedef struct State State;
+typedef struct TestRun TestRun;
+
+// ---------------------------------------------------------------- declarations
+
+typedef struct Field {
+  const Node *node;  // PART_FIELD
+  const Node *data;  // ITEM_DATA
+  const char *name;  // "Xtr", "train.x"
+  bool in_table;
+  bool computed;     // has an initialiser
+  int index;         // row of blo_program.data
+} Field;
+
+typedef struct FieldValue {
+  const Field *field;
+  const Type *type;
+  const Dim *extent;   // rows of the table, NULL outside tables
+  const Dim *classes;  // `in classes(k)`, else NULL
+} FieldValue;
+
+// ---------------------------------------------------------------- entries
+
+/// A function being built, with the meaning of its parameters and results.
+typedef struct Entry {
+  Func *func;
+  const char *name;
+  VEC(blo_value) inputs;
+  VEC(blo_value) outputs;
+} Entry;
+
+typedef struct EntryList {
+  VEC(Entry *) list;
+} EntryList;
+
+// ---------------------------------------------------------------- settings
+
+typedef struct Setting {
+  const char *key;                 // "upper.iters"
+  Span span;
+  const Node *value;
+  const Environment *environment;  // of the value: a test's lets
+  bool read;
+} Setting;
+
+typedef struct Settings {
+  VEC(Setting) list;
+} Settings;
+
+/// A value that is evaluated each time it is wanted: an argument may mention `iteration`.
+typedef struct Argument {
+  const Node *param;               // PART_PARAM
+  const Node *value;               // expression; the parameter's default when none was given
+  const Environment *environment;
+  bool given;
+} Argument;
+
+/// A method, optimiser or set with its arguments.
+typedef struct Instance {
+  Context *context;
+  const Node *node;                // ITEM_METHOD, ITEM_OPTIMIZER, ITEM_SET
+  Span span;                       // of the call
+  const char *prefix;              // "upper": settings `upper.step` replace arguments; NULL: none
+  Argument *arguments;             // one per parameter
+  int count;
+  const Dim *iterations;           // optimisers: `iters`; NULL: not given
+  Span iterations_span;
+  bool used;
+} Instance;
+
+// ---------------------------------------------------------------- levels and stages
+
+typedef struct LevelVariable {
+  const Node *node;                // NODE_VAR
+  Name name;
+  const TypeSpec *spec;
+  Staged *like;                    // a value of its layout, made in the context's scratch block
+  const Setting *start;            // a test's start value, else NULL
+} LevelVariable;
+
+typedef struct Level {
+  const Node *node;                // ITEM_LEVEL, or ITEM_STAGE for a stage of one level
+  const char *word;                // "upper", "lower", "stage"
+  bool maximize;
+  const Node *objective;           // NODE_OBJECTIVE
+  VEC(LevelVariable) variables;
+  NodeList states, reports, ensures, constraints;
+  bool broken;                     // a clause did not parse: say nothing about what is missing
+  Staged *like;                    // bundle of the variables
+} Level;
+
+struct Stage {
+  const char *name;
+  const Node *node;                // ITEM_STAGE, or NULL for the unnamed stage
+  bool single;                     // one level with an optimiser: held in `upper`
+  Level upper, lower;
+  Map *names;                      // Binding -> clause: every name the levels declare
+  Map *lower_batches;              // NODE_BATCH of the lower level -> itself
+  const Node *solve;               // ITEM_SOLVE
+  Settings settings;
+  Instance *method, *upper_optimizer, *lower_optimizer;
+  const Dim *iterations;
+  int64_t seed, report_every;
+  bool cold;                       // the lower start depends on x: every step starts from it
+};
+
+/// The state of a stage between steps.
+struct State {
+  Staged *x, *y;                   // y NULL in a stage of one level
+  Staged **method;                 // of method states, in order
+  Staged **optimizer;              // of the upper optimiser's states
+  Staged **level;                  // upper's then lower's `state` clauses
+  int method_count, optimizer_count, level_count;
+  Value *t;                        // steps made, i64
+};
+
+/// Where expressions of the levels are evaluated: the variables' values and what was computed from them.
+struct Point {
+  Point *outer;
+  Stage *stage;
+  Staged *x, *y;                   // NULL: start values when `starting`, else unknown
+  Staged *const *states;           // level states, or NULL
+  bool starting;
+  Dynamic dynamic;
+  Block *block;                    // values that are made on demand are made here
+  Map *values;                     // Binding -> Staged; NULL while it is being made
+  Point *lets;                     // lets and batches come from this point; NULL: this one
+};
+
+struct Context {
+  Build *build;
+  Evaluator *e;
+  Module *module;
+  Block *scratch;                  // for values whose layout alone is wanted
+  Map *dims;                       // Binding -> Dim, from a test's synthetic(...)
+  bool closed_dims;                // dims without a value are errors (tests)
+  Map *made;                       // Field -> FieldValue
+  Map *constants, *busy;           // ITEM_CONST -> Staged; what is being made
+  Map *columns;                    // Field -> Staged in the present entry; NULL while it is being made
+  bool computed_inline;            // computed fields are made in the entry itself (tests, entry `data`)
+  bool synthetic;                  // data fields are drawn (tests)
+  int64_t synthetic_number;        // seed of the drawn data
+  Value *synthetic_seed;           // the same in the present entry
+  const char *entry_name;          // tests: "test.3"
+  Entry *entry;                    // takes the inputs
+  Stage *stage;
+  VEC(Stage *) stages;             // all of the context, `stage` among them
+  Point *point;
+  Staged *const *states;           // values of the level states that points see; NULL: their starts
+  Value *seed;                     // of the run, i64
+  Value *iteration;                // steps this level has made, i64; NULL: unknown here
+  Value *t;                        // outer steps made, i64; NULL outside steps
+  State *method_state;             // inside a method: x, y at its beginning
+  TestRun *test;
+};
+
+struct Build {
+  Compilation *compilation;
+  Arena *arena;
+  const Program *program;
+  const BuildOptions *options;
+  Module *module;
+  VEC(Field) fields;
+  VEC(const Node *) dims;          // PART_DIM of the user's file
+  EntryList entries;
+  VEC(blo_stage) stages;
+  VEC(blo_test) tests;
+  VEC(int) stage_entries;          // per stage: init, step, finish (-1: none)
+  VEC(int) test_entries;
+  int data_entry;
+};
+
+static inline Diagnostics *build_diagnostics(const Build *b) {
+  return b->compilation->diagnostics;
+}
+
+// ---------------------------------------------------------------- context.c
+
+Context *context_create(Build *build, Module *module);
+/// Makes `entry` the receiver of ops and inputs; columns are made anew.
+void context_enter(Context *c, Entry *entry);
+/// The dim a declaration stands for in this context; NULL after a report.
+const Dim *context_dim(Context *c, const Node *part, Span span);
+/// The file a node belongs to.
+const Node *context_file(const Context *c, Span span);
+const Type *scalar_type(Context *c, Dtype dtype);
+Value *scalar_int(Context *c, int64_t value);
+Staged *no_value(Context *c, Span span, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+// ---------------------------------------------------------------- declare.c
+
+void declare_collect(Build *b);
+/// Dims, data and conditions of the program's description.
+void declare_describe(Context *c, blo_program *program, const Name **atoms, size_t *atom_count);
+void describe_conditions(Context *c, blo_program *program, const Name *atoms, size_t atom_count);
+const FieldValue *field_declared(Context *c, const Field *field);
+const Field *field_of_binding(const Build *b, const Binding *binding);
+const Field *field_of_table(const Build *b, const Node *data, Name column);
+Staged *field_value(Context *c, const Field *field, Span span);
+Staged *table_value(Context *c, const Binding *binding);
+/// Rows of a table; NULL after a report.
+const Dim *table_rows(Context *c, const Node *data);
+const char *place_text(Build *b, Span span);
+
+// ---------------------------------------------------------------- settings.c
+
+void settings_collect(Build *b, Settings *settings, const NodeList *items,
+                      const Environment *environment);
+void settings_override(Build *b, Settings *settings);
+void settings_replace(Build *b, Settings *settings, const Settings *extra);
+Setting *settings_find(Settings *settings, const char *key);
+/// Static integer or dim of a setting; `fallback` when it is not given.
+const Dim *setting_dim(Context *c, Settings *settings, const char *key, const Dim *fallback);
+int64_t setting_integer(Context *c, Settings *settings, const char *key, int64_t fallback);
+void settings_warn_unread(Context *c, const Settings *settings);
+const char *setting_key(Build *b, const Node *node);
+
+// ---------------------------------------------------------------- stage.c
+
+/// Fills a stage's levels from the clauses; false after errors.
+bool stage_levels(Context *c, Stage *stage);
+/// Types the variables once more, for another `precision`.
+bool stage_retype(Context *c, Stage *stage);
+/// The stages of the program in order.
+bool stages_collect(Context *c);
+/// Bundle of values, one per variable.
+Staged *level_bundle(Context *c, const Level *level, Staged *const *values);
+Staged *level_part(const Level *level, Staged *bundle, size_t index);
+/// The start value of one variable, at the open point.
+Staged *variable_start(Context *c, const Stage *stage, const Binding *binding);
+Staged *start_bundle(Context *c, Stage *stage, const Level *level, Staged *x, Span span);
+/// Start values that a test gives, by variable name.
+void variables_override(Stage *stage, const Settings *starts);
+int level_state_count(const Stage *stage);
+const Node *level_state_node(const Stage *stage, int index);
+
+/// Makes a value fit another's layout and leaf types: numbers become constants, scalars spread
+/// where `spread` is set. POISON after a report that names `what`.
+Staged *fit_like(Evaluator *e, Staged *value, const Staged *like, bool spread, Span span,
+                 const char *what);
+bool same_types(Evaluator *e, const Staged *a, const Staged *b);
+
+// ---------------------------------------------------------------- solver.c
+
+const Node *stage_find_solve(Context *c, const Stage *stage, const char *name, Span span);
+/// Chooses the solve block (NULL: the unnamed one), lays `extra` over its settings and makes the
+/// instances; false after errors.
+bool stage_solver(Context *c, Stage *stage, const char *solve, Span span, const Settings *extra);
+void stage_warn_unread(Context *c, const Stage *stage);
+
+// ---------------------------------------------------------------- point.c
+
+Point *point_open(Context *c, Stage *stage, Staged *x, Staged *y);
+void point_close(Context *c, Point *point);
+Staged *point_value(Context *c, Point *point, const Binding *binding, Span span);
+/// The objective at a point, as it is minimised.
+Staged *objective_value(Context *c, Stage *stage, const Level *level, Staged *x, Staged *y,
+                        Span span);
+/// `F` or `f` as a function value.
+Staged *objective_function(Context *c, bool upper);
+/// u -> f(x, u) for a fixed x.
+Staged *lower_function(Context *c, Staged *x);
+Staged *bundle_argument(Context *c, Staged *value, const Level *level, Span span, const char *who);
+/// Evaluates `ensure` clauses of both levels at the open point.
+void ensures_evaluate(Context *c, const Level *level);
+uint64_t place_hash(const char *kind, const char *name);
+
+// ---------------------------------------------------------------- draws.c, batches.c
+
+Value *key_fold(Context *c, Value *key, Value *word);
+Value *key_fold_hash(Context *c, Value *key, uint64_t hash);
+/// The key of a stage's step t (t NULL: of its start values).
+Value *step_key(Context *c, const Stage *stage, Value *t);
+Staged *draw_field(Context *c, const FieldValue *field, Value *key);
+/// Steps a level has made, as `iteration` means it: outer steps times inner ones, plus the draw.
+Value *level_iteration(Context *c, const Stage *stage, const Level *level);
+Staged *batch_value(Context *c, Point *point, const Node *batch);
+
+// ---------------------------------------------------------------- instances.c
+
+/// The item a setting's value calls (`cg(...)`, `nonneg`), looked up by kind. NULL after a report.
+const Node *called_item(Context *c, const Node *value, BindingKind kind, const NodeList **arguments);
+/// NULL after a report.
+Instance *instance_create(Context *c, const Node *value, const Environment *environment,
+                          BindingKind kind, const char *prefix);
+/// The parameters' values, evaluated now.
+const Environment *instance_environment(Instance *instance);
+const char *instance_name(const Instance *instance);
+
+// ---------------------------------------------------------------- sets.c
+
+/// Projects a level's bundle on the declared sets.
+Staged *project_level(Context *c, const Level *level, Staged *bundle, Span span);
+bool level_has_sets(const Level *level);
+
+// ---------------------------------------------------------------- optimizers.c
+
+int optimizer_state_count(const Instance *optimizer);
+void optimizer_start(Instance *optimizer, Staged *z, Staged **states);
+/// One update; `states` are replaced. `t` counts updates since the start of the states, `iteration` is
+/// what the settings see.
+Staged *optimizer_update(Instance *optimizer, Staged *z, Staged *g, Value *t, Value *iteration,
+                         Staged **states, Span span);
+/// The optimiser as a value with `.init(z)` and `.step(z, g, s)`.
+Staged *optimizer_object(Instance *optimizer);
+/// The lower optimiser run from `start` on `function`.
+Staged *lower_descend(Context *c, Staged *function, Staged *start, Span span);
+/// Runs a list of moves: let, set, ensure. False for another kind of statement.
+bool run_move(Context *c, const Node *move, const Environment **environment);
+
+// ---------------------------------------------------------------- methods.c
+
+typedef struct Deferred {            // a report, evaluated when it is known to be wanted
+  const Node *node;                  // NODE_REPORT
+  Name name;
+  const Node *value;
+  const Environment *environment;
+  Dynamic dynamic;
+  State *scope;                      // what `x`, `y`, `t` mean where no `set` came before
+} Deferred;
+
+typedef struct MethodResult {
+  Staged *x, *y;                     // at the end of the step block
+  Staged **states;
+  Staged *hypergradient;             // NULL: the method moves x itself
+  bool moves_x;
+  VEC(Deferred) reports;
+} MethodResult;
+
+/// What `x`, `F`, `descend`, ... mean inside the method; NULL: not one of them.
+Staged *method_name(Context *c, int implicit, Span span);
+void method_start(Context *c, State *state);
+/// Runs the step block on a state. False after errors.
+bool method_run(Context *c, const State *state, MethodResult *result);
+Staged *method_report(Context *c, const Deferred *report);
+/// The step block has a `set x = ...`.
+bool method_moves_x(const Node *method);
+bool method_accepts(const Node *method, const char *first, const char *second);
+/// Reports E0420 / E0405 mistakes that need no evaluation.
+bool method_check_traits(Context *c);
+
+// ---------------------------------------------------------------- state.c, steps.c
+
+typedef struct StepResult {
+  State next;
+  Staged *hypergradient;             // as minimised; NULL: none
+  Staged *y_step;                    // y after the method, before the upper move
+  Staged *x_step;
+  MethodResult method;
+} StepResult;
+
+void state_init(Context *c, State *state);
+Staged *state_pack(Context *c, const State *state);
+void state_unpack(Context *c, const State *like, Staged *packed, State *out);
+bool state_is_poison(const Context *c, const State *state);
+void state_leaves(Context *c, const State *state, ValueList *leaves);
+void state_rebuild(Context *c, const State *like, Value *const *leaves, State *out);
+/// "net.W", ... of a value called `prefix`.
+void leaf_names(Arena *arena, Interner *names, const char *prefix, const Layout *layout,
+                NameList *list);
+/// Names and roles of the leaves, in the order of state_leaves.
+void state_describe(Context *c, const State *state, blo_leaf *leaves, const Name *atoms,
+                    size_t atom_count);
+/// One step of the stage: method, upper optimiser, projection, level states.
+bool step_run(Context *c, const State *state, StepResult *result);
+/// The `stop` setting at the new point, or NULL.
+Value *step_stop(Context *c, const State *next);
+/// Opens a point at a state, with its level states.
+Point *point_at(Context *c, const State *state);
+
+// ---------------------------------------------------------------- entries.c, describe.c
+
+Entry *entry_create(Context *c, const char *name);
+Value *entry_input(Context *c, const char *name, const Type *type, int role, int index);
+void entry_output(Context *c, const char *name, Value *value, int role, int index);
+/// Takes away unused inputs and gives the entry its number.
+size_t entry_finish(Context *c);
+/// The run's seed becomes an input, unless it is known already.
+void take_seed(Context *c);
+/// Entries and description of one stage; false after errors.
+bool stage_entries(Context *c, Stage *stage, const Name *atoms, size_t atom_count);
+bool data_entry(Context *c);
+blo_size *describe_shape(Build *b, const Type *type, const Name *atoms, size_t atom_count);
+Built *describe_program(Context *c);
+
+// ---------------------------------------------------------------- tests.c, test_values.c
+
+/// What a test runs on, and where it stands.
+struct TestRun {
+  const Node *node;                  // ITEM_TEST
+  Stage *stage;                      // NULL: the program has no levels
+  State now;                         // the start, or what run() left
+  bool ran;
+  Staged *solved;                    // the lower variables solved at now.x; NULL: not yet
+  StepResult *step;                  // one step from `now`; NULL: not yet
+  Map *asked;                        // call of hypergradient(t) -> the variable's binding
+};
+
+bool test_build(Build *b, const Node *test, size_t number);
+/// What names of a test mean (level variables, reports, hypergradient, ...).
+Staged *test_name(Context *c, const Binding *binding, Span span);
+/// Notes which variable each `hypergradient(t)` below `node` asks for.
+void test_find_asked(Context *c, const Node *node);
+/// Whether |a - b| is small enough: fills ok (bool scalar) and error (f64 scalar). False after a report.
+bool test_compare(Context *c, Staged *a, Staged *b, Value *tolerance, bool absolute, Span span,
+                  Value **ok, Value **error);
+/// A value as one tensor for display.
+Value *test_display(Context *c, Staged *value);
+/// True where every entry of a truth value is; NULL after a report.
+Value *test_truth(Context *c, Staged *value, Span span);
+
+// ---------------------------------------------------------------- checks.c
+
+/// What is tried: a stage (NULL: all) with a solve block, settings and start values laid over it.
+typedef struct CheckTarget {
+  const char *stage, *solve;
+  Span span;                         // where the solve block was asked for
+  const Settings *settings, *starts; // may be NULL
+} CheckTarget;
+
+/// Evaluates F, f, start and a step in a module of their own and hands them to the level checks.
+bool check_stage(Build *b, const CheckTarget *target);
+/// Finds out whether the lower start depends on x.
+void stage_find_cold(Context *c, Stage *stage);
+
+#endif

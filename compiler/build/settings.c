@@ -1,0 +1,159 @@
+// Settings of solve blocks and tests: dotted keys to expressions.
+//
+// Enters: `key = expr;` of a solve block, then those of a test, then `--set key=expr`; later ones win.
+// Leaves: values on demand. A key that nobody asked for is a mistake or a warning, never silent.
+#include "build/program.h"
+
+#include "parse/parse.h"
+
+#include <string.h>
+
+static const char *const plain_keys[] = {"method", "upper", "lower",  "optimizer", "joint",
+                                         "iters",  "stop",  "seed",   "report",    "precision",
+                                         "threads"};
+enum { PLAIN_KEYS = sizeof plain_keys / sizeof plain_keys[0] };
+
+const char *setting_key(Build *b, const Node *node) {
+  TextBuffer text = text_buffer(b->arena);
+  for (size_t i = 0; i < node->as.setting.key.count; i++) {
+    if (i) text_add(&text, ".");
+    text_add(&text, node->as.setting.key.data[i].name);
+  }
+  return text_string(&text);
+}
+
+Setting *settings_find(Settings *settings, const char *key) {
+  for (size_t i = 0; i < settings->list.count; i++) {
+    Setting *setting = &settings->list.data[i];
+    if (strcmp(setting->key, key) != 0) continue;
+    setting->read = true;
+    return setting;
+  }
+  return NULL;
+}
+
+static void put(Build *b, Settings *settings, Setting setting) {
+  for (size_t i = 0; i < settings->list.count; i++)
+    if (strcmp(settings->list.data[i].key, setting.key) == 0) {
+      settings->list.data[i] = setting;
+      return;
+    }
+  VEC_PUSH(b->arena, &settings->list, setting);
+}
+
+// `upper.step` and the like belong to the optimiser or method, which knows its parameters.
+static bool known_key(const char *key) {
+  const char *dot = strchr(key, '.');
+  size_t length = dot ? (size_t)(dot - key) : strlen(key);
+  for (int i = 0; i < PLAIN_KEYS; i++)
+    if (strlen(plain_keys[i]) == length && strncmp(plain_keys[i], key, length) == 0)
+      return !dot || i < 4;
+  return false;
+}
+
+static void settings_unknown(Build *b, const char *key, Span span) {
+  Diagnostic *d = report(build_diagnostics(b), E0205, span, "there is no setting `%s`", key);
+  const char *close = closest_name(key, plain_keys, PLAIN_KEYS);
+  if (close) diagnostic_help(d, "did you mean `%s`?", close);
+  else diagnostic_help(d, "the settings are method, upper, lower, optimizer, iters, stop, seed, "
+                          "report, precision and threads");
+}
+
+void settings_collect(Build *b, Settings *settings, const NodeList *items,
+                      const Environment *environment) {
+  for (size_t i = 0; i < items->count; i++) {
+    const Node *node = items->data[i];
+    if (node->kind != NODE_SETTING) continue;
+    Setting setting = {.key = setting_key(b, node), .span = node->span,
+                       .value = node->as.setting.value, .environment = environment};
+    if (!known_key(setting.key)) settings_unknown(b, setting.key, node->span);
+    else put(b, settings, setting);
+  }
+}
+
+void settings_replace(Build *b, Settings *settings, const Settings *extra) {
+  for (size_t i = 0; i < extra->list.count; i++) put(b, settings, extra->list.data[i]);
+}
+
+// ---- overrides of the command line
+
+static Builtin builtin_of(const char *name) {
+  for (int i = BUILTIN_NONE + 1; i < BUILTIN_COUNT; i++)
+    if (strcmp(builtin_table[i].name, name) == 0) return (Builtin)i;
+  return BUILTIN_NONE;
+}
+
+// The text of an override was not seen by check: its names are found by kind among what the file
+// sees. Methods and optimisers are looked up later, by the kind that is wanted.
+static Binding *override_binding(Build *b, Name name) {
+  static const BindingKind kinds[] = {BIND_FUNCTION, BIND_CONST, BIND_DIM};
+  for (int i = 0; i < 3; i++) {
+    Binding *known = program_find(b->program, b->program->file, NULL, name, kinds[i]);
+    if (known) return known;
+  }
+  bool iteration = strcmp(name, "iteration") == 0;
+  Builtin builtin = builtin_of(name);
+  if (!iteration && !builtin) return NULL;
+  Binding *binding = ARENA_NEW(b->arena, Binding);
+  *binding = (Binding){.kind = iteration ? BIND_IMPLICIT : BIND_BUILTIN, .name = name,
+                       .builtin = iteration ? (int)IMPLICIT_ITERATION : (int)builtin};
+  return binding;
+}
+
+static void bind_names(void *self, Node *node) {
+  if (node->kind == EXPR_NAME && !node->as.name.binding)
+    node->as.name.binding = override_binding(self, node->as.name.name);
+  node_children(node, bind_names, self);
+}
+
+static void find_settings(void *self, Node *node) {
+  NodeList *list = ((void **)self)[0];
+  Build *b = ((void **)self)[1];
+  if (node->kind == NODE_SETTING) VEC_PUSH(b->arena, list, node);
+  else node_children(node, find_settings, self);
+}
+
+void settings_override(Build *b, Settings *settings) {
+  for (size_t i = 0; i < b->options->override_count; i++) {
+    const SettingOverride *given = &b->options->overrides[i];
+    char *text = arena_printf(b->arena, "solve { %s = %s; }\n", given->key, given->value);
+    Node *file = parse_text(b->compilation, "--set", text, strlen(text));
+    NodeList list = {0};
+    void *self[] = {&list, b};
+    if (file) node_children(file, find_settings, self);
+    for (size_t k = 0; k < list.count; k++) node_children(list.data[k], bind_names, b);
+    settings_collect(b, settings, &list, NULL);
+  }
+}
+
+// ---- values
+
+const Dim *setting_dim(Context *c, Settings *settings, const char *key, const Dim *fallback) {
+  Setting *setting = settings_find(settings, key);
+  if (!setting) return fallback;
+  Staged *given = evaluate(c->e, setting->value, setting->environment, NULL);
+  if (staged_is_poison(given)) return fallback;
+  const Dim *dim = fallback;
+  const char *what = arena_printf(c->build->arena, "the setting `%s`", key);
+  return static_dim(c->e, given, &dim, setting->value->span, what) ? dim : fallback;
+}
+
+int64_t setting_integer(Context *c, Settings *settings, const char *key, int64_t fallback) {
+  Setting *setting = settings_find(settings, key);
+  const Dim *dim = setting_dim(c, settings, key, NULL);
+  int64_t value = fallback;
+  if (!setting || !dim) return fallback;
+  if (!dim_is_const(dim, &value))
+    report(build_diagnostics(c->build), E0309, setting->value->span,
+           "the setting `%s` is a whole number, known when the program is built", key);
+  return value;
+}
+
+void settings_warn_unread(Context *c, const Settings *settings) {
+  for (size_t i = 0; i < settings->list.count; i++) {
+    const Setting *setting = &settings->list.data[i];
+    if (setting->read) continue;
+    report(build_diagnostics(c->build), W0501, setting->span,
+           "nothing reads the setting `%s` here", setting->key);
+  }
+}

@@ -1,0 +1,145 @@
+// The solve block of a stage: which method, which optimisers, for how long.
+//
+// Enters: a stage with typed levels, the name of a solve block, settings that replace those of the block. Leaves:
+// instances and numbers in the stage.
+#include "build/program.h"
+
+#include <string.h>
+
+// ---- choosing the block
+
+
+static const NodeList *stage_items(const Context *c, const Stage *stage) {
+  return stage->node ? &stage->node->as.stage.items : &c->build->program->file->as.file.items;
+}
+
+static void list_solves(Context *c, const Stage *stage, Diagnostic *d) {
+  const NodeList *items = stage_items(c, stage);
+  TextBuffer names = text_buffer(c->build->arena);
+  int count = 0;
+  for (size_t i = 0; i < items->count; i++) {
+    if (items->data[i]->kind != ITEM_SOLVE || !items->data[i]->as.solve.name.name) continue;
+    text_addf(&names, "%s%s", count++ ? ", " : "", items->data[i]->as.solve.name.name);
+  }
+  if (count) diagnostic_help(d, "the named ones are %s", text_string(&names));
+  else diagnostic_help(d, "write `solve { method = ...; lower = ...; upper = ...; }`");
+}
+
+const Node *stage_find_solve(Context *c, const Stage *stage, const char *name, Span span) {
+  const NodeList *items = stage_items(c, stage);
+  for (size_t i = 0; i < items->count; i++) {
+    const Node *item = items->data[i];
+    if (item->kind != ITEM_SOLVE) continue;
+    const char *given = item->as.solve.name.name;
+    if (name && *name ? given && strcmp(given, name) == 0 : !given) return item;
+  }
+  Diagnostic *d =
+      name && *name
+          ? report(build_diagnostics(c->build), E0201, span, "there is no solve block `%s`", name)
+          : report(build_diagnostics(c->build), E0204, span, "there is no unnamed solve block");
+  list_solves(c, stage, d);
+  return NULL;
+}
+
+// ---- settings to instances
+
+static Instance *setting_instance(Context *c, Settings *settings, const char *key,
+                                  BindingKind kind) {
+  Setting *setting = settings_find(settings, key);
+  return setting ? instance_create(c, setting->value, setting->environment, kind, key) : NULL;
+}
+
+static bool missing(Context *c, const Stage *stage, const char *key, const char *example) {
+  if (settings_find((Settings *)(uintptr_t)&stage->settings, key)) return false;
+  Diagnostic *d = report(build_diagnostics(c->build), E0204, stage->solve->span,
+                         "the solve block has no `%s`", key);
+  diagnostic_help(d, "write `%s = %s;`", key, example);
+  return true;
+}
+
+static bool choose_precision(Context *c, Stage *stage) {
+  Setting *setting = settings_find(&stage->settings, "precision");
+  if (!setting) return true;
+  const Node *value = setting->value;
+  Dtype dtype = DT_COUNT;
+  if (value->kind == TYPE_ELEMENT) dtype = (Dtype)value->as.element_type.element;
+  if (!dtype_is_float(dtype)) {
+    report(build_diagnostics(c->build), E0303, value->span,
+           "`precision` is f64, f32, f16 or bf16");
+    return false;
+  }
+  c->e->real = dtype;
+  return stage_retype(c, stage);
+}
+
+static bool choose_bilevel(Context *c, Stage *stage) {
+  Settings *settings = &stage->settings;
+  if (missing(c, stage, "method", "implicit(linear = cg())")) return false;
+  stage->method = setting_instance(c, settings, "method", BIND_METHOD);
+  stage->lower_optimizer = setting_instance(c, settings, "lower", BIND_OPTIMIZER);
+  stage->upper_optimizer = setting_instance(c, settings, "upper", BIND_OPTIMIZER);
+  bool ok = stage->method != NULL;
+  if (settings_find(settings, "lower")) ok &= stage->lower_optimizer != NULL;
+  if (settings_find(settings, "upper")) ok &= stage->upper_optimizer != NULL;
+  if (!ok) return false;
+  ok = method_check_traits(c);
+  bool moves = method_moves_x(stage->method->node);
+  if (!moves) ok &= !missing(c, stage, "upper", "adam(step = 0.01, iters = 100)");
+  return ok;
+}
+
+static bool choose_single(Context *c, Stage *stage) {
+  if (missing(c, stage, "optimizer", "adam(step = 0.01, iters = 100)")) return false;
+  stage->upper_optimizer =
+      setting_instance(c, &stage->settings, "optimizer", BIND_OPTIMIZER);
+  return stage->upper_optimizer != NULL;
+}
+
+static bool choose_numbers(Context *c, Stage *stage) {
+  Settings *settings = &stage->settings;
+  const Instance *upper = stage->upper_optimizer;
+  stage->iterations = setting_dim(c, settings, "iters", upper ? upper->iterations : NULL);
+  stage->seed = setting_integer(c, settings, "seed", 0);
+  stage->report_every = setting_integer(c, settings, "report", 0);
+  if (stage->iterations) return true;
+  Diagnostic *d = report(build_diagnostics(c->build), E0304, upper ? upper->span : stage->solve->span,
+                         "nothing says how many outer steps are made");
+  diagnostic_help(d, "write `iters = 100;` in the solve block%s",
+                  upper ? ", or give `iters` to the upper optimiser" : "");
+  return false;
+}
+
+bool stage_solver(Context *c, Stage *stage, const char *solve, Span span, const Settings *extra) {
+  Stage *before = c->stage;
+  c->stage = stage;
+  stage->settings = (Settings){0};
+  stage->method = stage->upper_optimizer = stage->lower_optimizer = NULL;
+  stage->iterations = NULL;
+  stage->solve = stage_find_solve(c, stage, solve, span);
+  bool ok = stage->solve != NULL;
+  if (ok) {
+    size_t errors = diagnostics_errors(build_diagnostics(c->build));
+    settings_collect(c->build, &stage->settings, &stage->solve->as.solve.settings, NULL);
+    settings_override(c->build, &stage->settings);
+    if (extra) settings_replace(c->build, &stage->settings, extra);
+    ok = choose_precision(c, stage);
+    ok = ok && (stage->single ? choose_single(c, stage) : choose_bilevel(c, stage));
+    ok = choose_numbers(c, stage) && ok;
+    ok = ok && diagnostics_errors(build_diagnostics(c->build)) == errors;
+  }
+  c->stage = before;
+  return ok;
+}
+
+void stage_warn_unread(Context *c, const Stage *stage) {
+  settings_warn_unread(c, &stage->settings);
+  const struct {
+    const char *key;
+    const Instance *instance;
+  } optimizers[] = {{"upper", stage->upper_optimizer}, {"lower", stage->lower_optimizer}};
+  for (int i = 0; i < 2; i++) {
+    if (!optimizers[i].instance || optimizers[i].instance->used || stage->single) continue;
+    report(build_diagnostics(c->build), W0501, optimizers[i].instance->span,
+           "`%s` never uses the `%s` optimiser", instance_name(stage->method), optimizers[i].key);
+  }
+}

@@ -1,0 +1,316 @@
+// Stages: the levels of a program as clauses sorted by meaning, their variables and start values.
+//
+// Enters: `upper { } lower { }` at file level or in a `stage`, or a stage of one level. Leaves: a `Stage` with
+// typed variables and the instances its solve block asks for.
+#include "build/program.h"
+#include "build/staging.h"
+
+#include <string.h>
+
+// ---- clauses
+
+static void later(Context *c, const Node *node, const char *what) {
+  Diagnostic *d = report(build_diagnostics(c->build), E0211, node->span, "%s come later", what);
+  diagnostic_help(d, "this edition builds programs without them");
+}
+
+static void declare_pattern(Stage *stage, const Node *pattern, const Node *let) {
+  if (pattern->kind == PATTERN_NAME && pattern->as.pattern_name.binding)
+    map_put(stage->names, pattern->as.pattern_name.binding, (void *)(uintptr_t)let);
+  if (pattern->kind == PATTERN_TUPLE)
+    for (size_t i = 0; i < pattern->as.pattern_tuple.items.count; i++)
+      declare_pattern(stage, pattern->as.pattern_tuple.items.data[i], let);
+}
+
+static void declare_name(Stage *stage, const Binding *binding, const Node *clause) {
+  if (binding) map_put(stage->names, binding, (void *)(uintptr_t)clause);
+}
+
+
+static void add_objective(Context *c, Level *level, const Node *clause) {
+  if (level->objective) {
+    Diagnostic *d = report(build_diagnostics(c->build), E0404, clause->span,
+                           "`%s` has a second objective", level->word);
+    diagnostic_label(d, level->objective->span, "the first is here");
+    return;
+  }
+  level->objective = clause;
+  level->maximize = clause->as.objective.maximize;
+}
+
+static void add_clause(Context *c, Stage *stage, Level *level, const Node *clause) {
+  Arena *arena = c->build->arena;
+  switch (clause->kind) {
+  case NODE_VAR: {
+    LevelVariable variable = {.node = clause, .name = clause->as.var.name.name};
+    VEC_PUSH(arena, &level->variables, variable);
+    declare_name(stage, clause->as.var.binding, clause);
+    break;
+  }
+  case NODE_STATE:
+    VEC_PUSH(arena, &level->states, (Node *)(uintptr_t)clause);
+    declare_name(stage, clause->as.state.binding, clause);
+    break;
+  case NODE_BATCH:
+    declare_name(stage, clause->as.batch.binding, clause);
+    if (level == &stage->lower) map_put(stage->lower_batches, clause, (void *)(uintptr_t)clause);
+    break;
+  case NODE_LET: declare_pattern(stage, clause->as.let.pattern, clause); break;
+  case NODE_OBJECTIVE: add_objective(c, level, clause); break;
+  case NODE_REPORT:
+    VEC_PUSH(arena, &level->reports, (Node *)(uintptr_t)clause);
+    declare_name(stage, clause->as.report.binding, clause);
+    break;
+  case NODE_ENSURE: VEC_PUSH(arena, &level->ensures, (Node *)(uintptr_t)clause); break;
+  case NODE_SUBJECT: VEC_PUSH(arena, &level->constraints, (Node *)(uintptr_t)clause); break;
+  case NODE_PROX: later(c, clause, "`prox` clauses"); break;
+  case NODE_UPDATE: later(c, clause, "`update` clauses"); break;
+  case ITEM_LEVEL: later(c, clause, "levels inside levels"); break;
+  case NODE_ERROR: level->broken = true; break;
+  default: break;
+  }
+}
+
+static void add_level(Context *c, Stage *stage, const Node *item) {
+  Level *level = item->as.level.upper ? &stage->upper : &stage->lower;
+  if (level->node) {
+    Diagnostic *d = report(build_diagnostics(c->build), E0204, item->span,
+                           "there is a second `%s` level", level->word);
+    diagnostic_label(d, level->node->span, "the first is here");
+    return;
+  }
+  if (item->as.level.family_of) later(c, item, "families of lower problems");
+  level->node = item;
+  for (size_t i = 0; i < item->as.level.clauses.count; i++)
+    add_clause(c, stage, level, item->as.level.clauses.data[i]);
+}
+
+// ---- variables
+
+static bool float_leaves(Context *c, const LevelVariable *variable) {
+  ValueList leaves = {0};
+  staged_leaves(c->e, variable->like, &leaves);
+  for (size_t i = 0; i < leaves.count; i++) {
+    if (dtype_is_float(leaves.data[i]->type->dtype)) continue;
+    Diagnostic *d = report(build_diagnostics(c->build), E0302, variable->node->as.var.type->span,
+                           "the variable `%s` has entries of type %s", variable->name,
+                           dtype_text(leaves.data[i]->type->dtype));
+    diagnostic_help(d, "a variable of a level is moved by gradients: make it f32 or f64; what is "
+                       "carried without being optimised is a `state`");
+    return false;
+  }
+  return true;
+}
+
+static bool type_variable(Context *c, LevelVariable *variable) {
+  const Node *type = variable->node->as.var.type;
+  variable->spec = evaluate_type(c->e, type, NULL);
+  if (!variable->spec) return false;
+  SpecKind kind = variable->spec->kind;
+  bool data = kind == SPEC_TENSOR || kind == SPEC_STRUCT || kind == SPEC_TUPLE ||
+              kind == SPEC_ARRAY || kind == SPEC_REAL;
+  if (!data || variable->spec->any_shape) {
+    report(build_diagnostics(c->build), E0303, type->span,
+           "a variable is a tensor, a struct or a tuple of them");
+    return false;
+  }
+  variable->like = zeros_of_spec(c->e, variable->spec);
+  return !staged_is_poison(variable->like) && float_leaves(c, variable);
+}
+
+static bool type_level(Context *c, Level *level) {
+  bool ok = true;
+  size_t count = level->variables.count;
+  Staged **likes = ARENA_ARRAY(c->build->arena, Staged *, count + 1);
+  for (size_t i = 0; i < count; i++) {
+    ok &= type_variable(c, &level->variables.data[i]);
+    likes[i] = level->variables.data[i].like;
+  }
+  if (ok) level->like = level_bundle(c, level, likes);
+  return ok;
+}
+
+// The widest float type of the variables is the program's real type, unless `precision` says it.
+static Dtype widest(Context *c, const Stage *stage) {
+  Dtype real = DT_F16;
+  const Level *levels[] = {&stage->upper, &stage->lower};
+  for (int i = 0; i < 2; i++)
+    for (size_t k = 0; k < levels[i]->variables.count; k++) {
+      ValueList leaves = {0};
+      staged_leaves(c->e, levels[i]->variables.data[k].like, &leaves);
+      for (size_t n = 0; n < leaves.count; n++)
+        if (leaves.data[n]->type->dtype > real) real = leaves.data[n]->type->dtype;
+    }
+  return real < DT_F32 ? DT_F32 : real;
+}
+
+static bool level_complete(Context *c, const Stage *stage, const Level *level) {
+  Diagnostics *diagnostics = build_diagnostics(c->build);
+  if (level->broken) return false;
+  if (!level->node) {
+    Diagnostic *d = report(diagnostics, E0204, (stage->upper.node ? stage->upper : stage->lower).node->span,
+                           "there is no `%s` level", level->word);
+    diagnostic_help(d, "a bilevel program has an `upper { ... }` and a `lower { ... }`");
+    return false;
+  }
+  if (!level->variables.count)
+    report(diagnostics, E0204, level->node->span, "`%s` has no variable", level->word);
+  if (!level->objective) {
+    Diagnostic *d =
+        report(diagnostics, E0404, level->node->span, "`%s` has no objective", level->word);
+    diagnostic_help(d, "write `minimize ...;` or `maximize ...;`");
+  }
+  return level->variables.count && level->objective;
+}
+
+bool stage_levels(Context *c, Stage *stage) {
+  c->e->builder = builder_at(c->scratch);
+  bool ok = level_complete(c, stage, &stage->upper);
+  if (!stage->single) ok &= level_complete(c, stage, &stage->lower);
+  if (stage->upper.constraints.count) {
+    later(c, stage->upper.constraints.data[0], "constraints of the upper level");
+    ok = false;
+  }
+  Stage *before = c->stage;
+  c->stage = stage;
+  ok &= type_level(c, &stage->upper);
+  ok &= type_level(c, &stage->lower);
+  if (ok && c->stages.data[0] == stage) c->e->real = widest(c, stage);
+  c->stage = before;
+  return ok;
+}
+
+bool stage_retype(Context *c, Stage *stage) {
+  c->e->builder = builder_at(c->scratch);
+  bool ok = type_level(c, &stage->upper);
+  return type_level(c, &stage->lower) && ok;
+}
+
+// ---- all stages
+
+static Stage *stage_create(Context *c, const char *name, const Node *node) {
+  Arena *arena = c->build->arena;
+  Stage *stage = ARENA_NEW(arena, Stage);
+  stage->name = name;
+  stage->node = node;
+  stage->names = map_create(arena);
+  stage->lower_batches = map_create(arena);
+  stage->upper.word = "upper";
+  stage->lower.word = "lower";
+  VEC_PUSH(arena, &c->stages, stage);
+  return stage;
+}
+
+static void collect_stage(Context *c, const Node *item) {
+  if (item->as.stage.family_of) later(c, item, "stages for each block");
+  Stage *stage = stage_create(c, item->as.stage.name.name, item);
+  const NodeList *items = &item->as.stage.items;
+  bool levels = false;
+  for (size_t i = 0; i < items->count; i++) levels |= items->data[i]->kind == ITEM_LEVEL;
+  if (!levels) {
+    stage->single = true;
+    stage->upper.word = "stage";
+    stage->upper.node = item;
+  }
+  for (size_t i = 0; i < items->count; i++) {
+    const Node *part = items->data[i];
+    if (part->kind == ITEM_LEVEL) add_level(c, stage, part);
+    else if (part->kind == ITEM_DATA) later(c, part, "data inside stages");
+    else if (stage->single && part->kind != ITEM_SOLVE) add_clause(c, stage, &stage->upper, part);
+    else if (part->kind == NODE_REPORT) add_clause(c, stage, &stage->upper, part);
+  }
+}
+
+bool stages_collect(Context *c) {
+  const NodeList *items = &c->build->program->file->as.file.items;
+  Stage *unnamed = NULL;
+  for (size_t i = 0; i < items->count; i++) {
+    const Node *item = items->data[i];
+    if (item->kind == ITEM_STAGE) collect_stage(c, item);
+    if (item->kind == ITEM_SHARD) later(c, item, "shards");
+    if (item->kind != ITEM_LEVEL) continue;
+    if (!unnamed) unnamed = stage_create(c, "main", NULL);
+    add_level(c, unnamed, item);
+  }
+  bool ok = true;
+  for (size_t i = 0; i < c->stages.count; i++) ok &= stage_levels(c, c->stages.data[i]);
+  return ok;
+}
+
+// ---- bundles
+
+Staged *level_bundle(Context *c, const Level *level, Staged *const *values) {
+  size_t count = level->variables.count;
+  if (count == 1) return values[0];
+  Arena *arena = c->build->arena;
+  Name *names = ARENA_ARRAY(arena, Name, count + 1);
+  const Layout **layouts = ARENA_ARRAY(arena, const Layout *, count + 1);
+  for (size_t i = 0; i < count; i++) {
+    if (staged_is_poison(values[i])) return staged_poison;
+    names[i] = level->variables.data[i].name;
+    layouts[i] = staged_layout(values[i]);
+  }
+  return staged_tree(c->e, layout_level(c->e, (int)count, names, layouts), values);
+}
+
+Staged *level_part(const Level *level, Staged *bundle, size_t index) {
+  if (!bundle || staged_is_poison(bundle)) return bundle;
+  return level->variables.count == 1 ? bundle : bundle->tree.children[index];
+}
+
+// ---- start values
+
+static Staged *start_value(Context *c, const LevelVariable *variable) {
+  Evaluator *e = c->e;
+  const Node *initial = variable->start ? variable->start->value : variable->node->as.var.initial;
+  const Environment *environment = variable->start ? variable->start->environment : NULL;
+  e->dynamic.place = place_hash("start", variable->name);
+  const char *what = arena_printf(c->build->arena, "the start value of `%s`", variable->name);
+  if (!initial) return initial_of_spec(e, variable->spec, NULL);
+  Staged *value = evaluate(e, initial, environment, variable->spec);
+  if (staged_is_poison(value)) return value;
+  return coerce(e, value, variable->spec, true, initial->span, what);
+}
+
+Staged *variable_start(Context *c, const Stage *stage, const Binding *binding) {
+  const Level *levels[] = {&stage->upper, &stage->lower};
+  for (int i = 0; i < 2; i++)
+    for (size_t k = 0; k < levels[i]->variables.count; k++)
+      if (levels[i]->variables.data[k].node->as.var.binding == binding)
+        return start_value(c, &levels[i]->variables.data[k]);
+  return staged_poison;
+}
+
+Staged *start_bundle(Context *c, Stage *stage, const Level *level, Staged *x, Span span) {
+  Dynamic dynamic = c->e->dynamic;
+  dynamic_step(c->e, step_key(c, stage, NULL));
+  Point *point = point_open(c, stage, x, NULL);
+  point->starting = true;
+  size_t count = level->variables.count;
+  Staged **values = ARENA_ARRAY(c->build->arena, Staged *, count + 1);
+  for (size_t i = 0; i < count; i++)
+    values[i] = point_value(c, point, level->variables.data[i].node->as.var.binding, span);
+  Staged *bundle = level_bundle(c, level, values);
+  point_close(c, point);
+  c->e->dynamic = dynamic;
+  return bundle;
+}
+
+void variables_override(Stage *stage, const Settings *starts) {
+  Level *levels[] = {&stage->upper, &stage->lower};
+  for (size_t s = 0; starts && s < starts->list.count; s++)
+    for (int i = 0; i < 2; i++)
+      for (size_t k = 0; k < levels[i]->variables.count; k++)
+        if (strcmp(levels[i]->variables.data[k].name, starts->list.data[s].key) == 0)
+          levels[i]->variables.data[k].start = &starts->list.data[s];
+}
+
+int level_state_count(const Stage *stage) {
+  return (int)(stage->upper.states.count + stage->lower.states.count);
+}
+
+const Node *level_state_node(const Stage *stage, int index) {
+  size_t upper = stage->upper.states.count;
+  return (size_t)index < upper ? stage->upper.states.data[index]
+                               : stage->lower.states.data[(size_t)index - upper];
+}

@@ -1,0 +1,118 @@
+// One step of a stage: the method's block, the upper optimiser, projections, level states.
+//
+// Enters: a state, with t and the keys that follow from it. Leaves: the next state, the hypergradient and what
+// reports need. Objectives and level reports belong to the point (x before the upper move, y after the
+// method) and to the new point.
+#include "build/program.h"
+#include "build/staging.h"
+
+Point *point_at(Context *c, const State *state) {
+  c->states = state->level;
+  return point_open(c, c->stage, state->x, state->y);
+}
+
+static Staged *gradient_of_stage(const Call *call, void *self) {
+  Context *c = self;
+  return objective_value(c, c->stage, &c->stage->upper, call->positional[0], NULL, call->span);
+}
+
+// A stage of one level: the gradient of its objective.
+static bool run_single(Context *c, const State *state, MethodResult *result) {
+  Staged *objective = staged_native(c->e, "the objective", gradient_of_stage, c);
+  result->x = state->x;
+  result->hypergradient =
+      derive_grad(c->e, objective, state->x, c->stage->upper.objective->span);
+  return !staged_is_poison(result->hypergradient);
+}
+
+// A start that depends on x restarts the lower problem at every step.
+static State begin_step(Context *c, const State *state) {
+  State begun = *state;
+  if (!c->stage->cold) return begun;
+  begun.y = start_bundle(c, c->stage, &c->stage->lower, state->x, c->stage->lower.node->span);
+  return begun;
+}
+
+// The `then` of level states: variables after the step, lets and batches of the step itself.
+static void advance_level_states(Context *c, const State *state, State *next) {
+  if (!state->level_count) return;
+  next->level = ARENA_ARRAY(c->build->arena, Staged *, (size_t)state->level_count);
+  Point *before = point_at(c, state);
+  Point *after = point_open(c, c->stage, next->x, next->y);
+  after->lets = before;
+  for (int i = 0; i < state->level_count; i++) {
+    const Node *node = level_state_node(c->stage, i);
+    next->level[i] = state->level[i];
+    if (!node->as.state.then) continue;
+    const Node *then = node->as.state.then;
+    c->e->dynamic.place = place_hash("then", node->as.state.name.name);
+    Staged *value = evaluate(c->e, then, NULL, NULL);
+    const char *what =
+        arena_printf(c->build->arena, "the new value of the state `%s`", node->as.state.name.name);
+    next->level[i] = fit_like(c->e, value, state->level[i], true, then->span, what);
+  }
+  point_close(c, after);
+  point_close(c, before);
+}
+
+static void move_upper(Context *c, const State *state, StepResult *result) {
+  State *next = &result->next;
+  Instance *optimizer = c->stage->upper_optimizer;
+  next->x = result->method.x;
+  if (!result->hypergradient) return;
+  if (!optimizer) {
+    next->x = staged_poison;
+    return;
+  }
+  optimizer->used = true;
+  Arena *arena = c->build->arena;
+  Staged **states = ARENA_ARRAY(arena, Staged *, (size_t)state->optimizer_count + 1);
+  for (int i = 0; i < state->optimizer_count; i++) states[i] = state->optimizer[i];
+  next->optimizer = states;
+  Staged *moved = optimizer_update(optimizer, state->x, result->hypergradient, state->t, state->t,
+                                   states, optimizer->span);
+  next->x = project_level(c, &c->stage->upper, moved, optimizer->span);
+}
+
+bool step_run(Context *c, const State *given, StepResult *result) {
+  Stage *stage = c->stage;
+  c->t = given->t;
+  c->iteration = NULL;
+  c->states = given->level;
+  dynamic_step(c->e, step_key(c, stage, given->t));
+  State state = begin_step(c, given);
+  *result = (StepResult){0};
+  bool ok = stage->single ? run_single(c, &state, &result->method)
+                          : method_run(c, &state, &result->method);
+  if (!ok) return false;
+  result->hypergradient = result->method.hypergradient;
+  if (result->hypergradient && staged_is_poison(result->hypergradient)) return false;
+  result->x_step = state.x;
+  result->y_step = result->method.y;
+  result->next = *given;
+  result->next.y = result->method.y;
+  if (!stage->single) result->next.method = result->method.states;
+  move_upper(c, &state, result);
+  advance_level_states(c, &state, &result->next);
+  result->next.t = ir_binary(&c->e->builder, OP_ADD, given->t, scalar_int(c, 1));
+  return !state_is_poison(c, &result->next);
+}
+
+Value *step_stop(Context *c, const State *next) {
+  Setting *setting = settings_find(&c->stage->settings, "stop");
+  if (!setting) return NULL;
+  Point *point = point_at(c, next);
+  Value *before = c->iteration;
+  c->iteration = next->t;
+  Staged *value = evaluate(c->e, setting->value, setting->environment, NULL);
+  c->iteration = before;
+  point_close(c, point);
+  if (staged_is_poison(value)) return NULL;
+  bool truth = value->kind == STAGED_BOOL ||
+               (value->kind == STAGED_TENSOR && value->tensor->type->dtype == DT_BOOL &&
+                value->tensor->type->rank == 0);
+  if (truth) return scalar_value(c->e, value, DT_BOOL, setting->value->span, "`stop`");
+  report(build_diagnostics(c->build), E0303, setting->value->span,
+         "`stop` is a condition; this is %s", staged_describe(c->e, value));
+  return NULL;
+}

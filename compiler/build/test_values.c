@@ -1,0 +1,356 @@
+// What the names of a test mean, and how its values are compared.
+//
+// Enters: a test standing at a state of its stage (the start, or the result of run()). Leaves: IR for
+// hypergradient(), central_difference(h), upper_objective(), lower_objective(), run(), the variables (lower ones
+// solved at that point), and every report. All in the user's sign.
+#include "build/program.h"
+#include "build/staging.h"
+
+// ---- the point a test stands at
+
+static Staged *signed_value(Context *c, Staged *value, bool maximize, Span span) {
+  return maximize && !staged_is_poison(value) ? operate_negate(c->e, value, span) : value;
+}
+
+// Draws of step t of the test, as the step itself would make them.
+static void stand(Context *c) {
+  TestRun *test = c->test;
+  c->t = test->now.t;
+  c->iteration = NULL;
+  c->states = test->now.level;
+  dynamic_step(c->e, step_key(c, test->stage, test->now.t));
+}
+
+static Staged *lower_start(Context *c, Staged *x, Span span) {
+  const TestRun *test = c->test;
+  return test->stage->cold ? start_bundle(c, test->stage, &test->stage->lower, x, span)
+                           : test->now.y;
+}
+
+static Staged *solve_lower(Context *c, Staged *x, Span span) {
+  return lower_descend(c, lower_function(c, x), lower_start(c, x, span), span);
+}
+
+// Made once, at the top of the test.
+static Staged *lower_now(Context *c, Span span) {
+  TestRun *test = c->test;
+  if (test->ran) return test->now.y;
+  if (test->solved) return test->solved;
+  if (!test->stage->lower_optimizer) {
+    Diagnostic *d = report(build_diagnostics(c->build), E0207, span,
+                           "the lower problem cannot be solved here: there is no lower optimiser");
+    diagnostic_help(d, "write `lower = gd(step = 0.1, iters = 1000);` in the test or the solve block");
+    return staged_poison;
+  }
+  Builder builder = c->e->builder;
+  Dynamic dynamic = c->e->dynamic;
+  c->e->builder.block = c->entry->func->body;
+  stand(c);
+  test->solved = solve_lower(c, test->now.x, span);
+  c->e->builder = builder;
+  c->e->dynamic = dynamic;
+  return test->solved;
+}
+
+static StepResult *step_now(Context *c) {
+  TestRun *test = c->test;
+  if (test->step) return test->step;
+  Builder builder = c->e->builder;
+  Dynamic dynamic = c->e->dynamic;
+  c->e->builder.block = c->entry->func->body;
+  test->step = ARENA_NEW(c->build->arena, StepResult);
+  step_run(c, &test->now, test->step);
+  c->e->builder = builder;
+  c->e->dynamic = dynamic;
+  return test->step;
+}
+
+// ---- functions
+
+static bool no_arguments(const Call *call, const char *name) {
+  if (!call->positional_count && !call->named_count) return true;
+  mistake(call->evaluator, E0304, call->span, "`%s` takes no argument", name);
+  return false;
+}
+
+static Staged *call_objective(const Call *call, bool upper) {
+  Context *c = call->evaluator->resolve_self;
+  if (!no_arguments(call, upper ? "upper_objective" : "lower_objective")) return staged_poison;
+  TestRun *test = c->test;
+  const Level *level = upper ? &test->stage->upper : &test->stage->lower;
+  Staged *y = test->stage->single ? NULL : lower_now(c, call->span);
+  if (y && staged_is_poison(y)) return y;
+  Dynamic dynamic = c->e->dynamic;
+  stand(c);
+  Staged *value = objective_value(c, test->stage, level, test->now.x, y, call->span);
+  c->e->dynamic = dynamic;
+  return signed_value(c, value, level->maximize, call->span);
+}
+
+static Staged *call_upper_objective(const Call *call, void *self) {
+  (void)self;
+  return call_objective(call, true);
+}
+
+static Staged *call_lower_objective(const Call *call, void *self) {
+  (void)self;
+  return call_objective(call, false);
+}
+
+// The part of a bundle that `hypergradient(t)` asks for.
+static Staged *asked_part(Context *c, const Call *call, Staged *bundle) {
+  const Binding *binding = map_get(c->test->asked, (void *)(uintptr_t)(call->span.start + 1));
+  const Level *upper = &c->test->stage->upper;
+  for (size_t i = 0; binding && i < upper->variables.count; i++)
+    if (upper->variables.data[i].node->as.var.binding == binding)
+      return level_part(upper, bundle, i);
+  Diagnostic *d = mistake(c->e, E0304, call->span,
+                          "`hypergradient` takes the name of an upper variable, or nothing");
+  diagnostic_help(d, "write `hypergradient(%s)`", upper->variables.data[0].name);
+  return staged_poison;
+}
+
+static Staged *call_hypergradient(const Call *call, void *self) {
+  (void)self;
+  Context *c = call->evaluator->resolve_self;
+  StepResult *step = step_now(c);
+  if (!step->hypergradient) {
+    if (step->method.moves_x)
+      mistake(c->e, E0207, call->span, "`%s` moves x itself: it gives no hypergradient",
+              instance_name(c->test->stage->method));
+    return staged_poison;
+  }
+  Staged *value = signed_value(c, step->hypergradient, c->test->stage->upper.maximize, call->span);
+  if (call->named_count) return no_arguments(call, "hypergradient") ? value : staged_poison;
+  return call->positional_count ? asked_part(c, call, value) : value;
+}
+
+// ---- central differences
+
+typedef struct Difference {
+  Context *context;
+  Value *flat;    // x as one vector
+  Value *h;
+  Span span;
+} Difference;
+
+static Value *flatten(Context *c, Staged *bundle) {
+  Builder *b = &c->e->builder;
+  ValueList leaves = {0}, flat = {0};
+  staged_leaves(c->e, bundle, &leaves);
+  for (size_t i = 0; i < leaves.count; i++) {
+    const Dim *entries = type_entries(c->module, leaves.data[i]->type);
+    const Type *type = type_get(c->module, leaves.data[i]->type->dtype, 1, &entries);
+    VEC_PUSH(c->build->arena, &flat, ir_reshape(b, leaves.data[i], type));
+  }
+  return flat.count == 1 ? flat.data[0] : ir_concat(b, flat.data, (int)flat.count, 0);
+}
+
+static Staged *unflatten(Context *c, Value *flat, const Staged *like) {
+  Builder *b = &c->e->builder;
+  ValueList likes = {0}, leaves = {0};
+  staged_leaves(c->e, like, &likes);
+  const Dim *start = dim_const(c->module->dims, 0);
+  for (size_t i = 0; i < likes.count; i++) {
+    const Dim *entries = type_entries(c->module, likes.data[i]->type);
+    Value *part = ir_slice(b, flat, 0, start, entries, 1);
+    VEC_PUSH(c->build->arena, &leaves, ir_reshape(b, part, likes.data[i]->type));
+    start = dim_add(c->module->dims, start, entries);
+  }
+  Value *const *next = leaves.data;
+  return staged_rebuild(c->e, like, &next);
+}
+
+static Staged *value_at(Context *c, Value *flat, Span span) {
+  TestRun *test = c->test;
+  Staged *x = unflatten(c, flat, test->now.x);
+  Staged *y = solve_lower(c, x, span);
+  if (staged_is_poison(y)) return y;
+  return objective_value(c, test->stage, &test->stage->upper, x, y, span);
+}
+
+// (F(x + h e_i) - F(x - h e_i)) / 2h, the lower problem solved at both points.
+static Staged *difference_body(Evaluator *e, Value *counter, Staged *carries, void *self) {
+  (void)carries;
+  const Difference *difference = self;
+  Context *c = difference->context;
+  Builder *b = &e->builder;
+  const Type *type = difference->flat->type;
+  const Type *places = type_with_dtype(c->module, type, DT_I64);
+  Value *here = ir_compare(b, COMPARE_EQ, ir_iota(b, places, 0), ir_broadcast_suffix(b, counter, places));
+  Value *shift = ir_select(b, here, ir_broadcast_suffix(b, difference->h, type), ir_zero(b, type));
+  Staged *ahead = value_at(c, ir_binary(b, OP_ADD, difference->flat, shift), difference->span);
+  Staged *behind = value_at(c, ir_binary(b, OP_SUB, difference->flat, shift), difference->span);
+  if (staged_is_poison(ahead) || staged_is_poison(behind)) return staged_poison;
+  Value *rise = ir_binary(b, OP_SUB, ahead->tensor, behind->tensor);
+  Value *run = ir_binary(b, OP_ADD, difference->h, difference->h);
+  if (run->type->dtype != rise->type->dtype) run = ir_convert(b, run, rise->type->dtype);
+  return staged_tensor(e, ir_binary(b, OP_DIV, rise, run));
+}
+
+static Staged *call_central_difference(const Call *call, void *self) {
+  (void)self;
+  Context *c = call->evaluator->resolve_self;
+  TestRun *test = c->test;
+  const NamedArgument *named = call_named(call, "h");
+  Staged *h = named ? named->value : call->positional_count == 1 ? call->positional[0] : NULL;
+  if (!h || call->named_count + call->positional_count != 1) {
+    Diagnostic *d = mistake(c->e, E0304, call->span, "`central_difference` takes its step h");
+    diagnostic_help(d, "write `central_difference(h = 1e-5)`");
+    return staged_poison;
+  }
+  if (!test->stage->lower_optimizer && !test->stage->single) return lower_now(c, call->span);
+  Builder builder = c->e->builder;
+  Dynamic dynamic = c->e->dynamic;
+  stand(c);
+  Value *flat = flatten(c, test->now.x);
+  Value *step = scalar_value(c->e, h, flat->type->dtype, call->span, "the step h");
+  if (!step) return staged_poison;
+  Difference difference = {c, flat, step, call->span};
+  Staged *result =
+      build_map(c->e, flat->type->shape[0], difference_body, &difference, call->span);
+  c->e->builder = builder;
+  c->e->dynamic = dynamic;
+  if (staged_is_poison(result)) return result;
+  Staged *bundle = unflatten(c, result->tensor, test->now.x);
+  return signed_value(c, bundle, test->stage->upper.maximize, call->span);
+}
+
+// ---- run()
+
+static Staged *run_body(Evaluator *e, Value *counter, Staged *carries, void *self) {
+  (void)counter;
+  Context *c = self;
+  State state;
+  state_unpack(c, &c->test->now, carries->tree.children[0], &state);
+  StepResult step;
+  if (!step_run(c, &state, &step)) return staged_poison;
+  Value *stop = step_stop(c, &step.next);
+  if (!stop) stop = ir_integer(&e->builder, scalar_type(c, DT_BOOL), 0);
+  Staged *parts[] = {state_pack(c, &step.next), staged_tensor(e, stop)};
+  return staged_tuple(e, parts, 2);
+}
+
+static Staged *run_condition(Evaluator *e, Value *counter, Staged *carries, void *self) {
+  (void)counter;
+  (void)self;
+  return staged_tensor(e, ir_unary(&e->builder, OP_NOT, carries->tree.children[1]->tensor));
+}
+
+static Staged *call_run(const Call *call, void *self) {
+  (void)self;
+  Context *c = call->evaluator->resolve_self;
+  TestRun *test = c->test;
+  if (!no_arguments(call, "run")) return staged_poison;
+  Builder builder = c->e->builder;
+  Dynamic dynamic = c->e->dynamic;
+  Staged *stopped = staged_tensor(
+      c->e, ir_integer(&c->e->builder, scalar_type(c, DT_BOOL), 0));
+  Staged *parts[] = {state_pack(c, &test->now), stopped};
+  const Dim *trips = test->stage->iterations;
+  bool stops = settings_find(&test->stage->settings, "stop") != NULL;
+  Staged *result =
+      build_loop(c->e, staged_tuple(c->e, parts, 2), ir_dim(&c->e->builder, trips), trips,
+                 stops ? run_condition : NULL, run_body, c, call->span);
+  c->e->builder = builder;
+  c->e->dynamic = dynamic;
+  if (staged_is_poison(result)) return result;
+  State like = test->now;
+  state_unpack(c, &like, result->tree.children[0], &test->now);
+  test->ran = true;
+  test->solved = NULL;
+  test->step = NULL;
+  return staged_bool(c->e, true);
+}
+
+// ---- names
+
+static Staged *variable_now(Context *c, const Binding *binding, Span span) {
+  TestRun *test = c->test;
+  const Level *upper = &test->stage->upper, *lower = &test->stage->lower;
+  for (size_t i = 0; i < upper->variables.count; i++)
+    if (upper->variables.data[i].node->as.var.binding == binding)
+      return level_part(upper, test->now.x, i);
+  for (size_t i = 0; i < lower->variables.count; i++)
+    if (lower->variables.data[i].node->as.var.binding == binding)
+      return level_part(lower, lower_now(c, span), i);
+  return no_value(c, span, "`%s` has no value here", binding->name);
+}
+
+static Staged *method_report_now(Context *c, const Binding *binding, Span span) {
+  StepResult *step = step_now(c);
+  for (size_t i = 0; i < step->method.reports.count; i++)
+    if (step->method.reports.data[i].node == binding->node)
+      return method_report(c, &step->method.reports.data[i]);
+  return no_value(c, span, "the method of this solve block does not report `%s`", binding->name);
+}
+
+// Lets, batches, states and reports of the levels, at the present point.
+static Staged *level_now(Context *c, const Binding *binding, Span span) {
+  TestRun *test = c->test;
+  bool known = map_has(test->stage->names, binding);
+  if (!known && binding->kind == BIND_REPORT && binding->owner &&
+      binding->owner->kind == ITEM_METHOD)
+    return method_report_now(c, binding, span);
+  bool file_report = binding->kind == BIND_REPORT && binding->node;
+  if (!known && !file_report) return NULL;
+  Dynamic dynamic = c->e->dynamic;
+  stand(c);
+  Staged *y = test->stage->single                                     ? NULL
+              : test->ran || test->stage->lower_optimizer ? lower_now(c, span)
+                                                                      : NULL;
+  Point *point = point_open(c, test->stage, test->now.x, y);
+  Staged *value = known ? point_value(c, point, binding, span)
+                        : evaluate(c->e, binding->node->as.report.value, NULL, NULL);
+  point_close(c, point);
+  c->e->dynamic = dynamic;
+  return value;
+}
+
+static NativeFunction implicit_function(int implicit, const char **name) {
+  switch (implicit) {
+  case IMPLICIT_HYPERGRADIENT: *name = "hypergradient"; return call_hypergradient;
+  case IMPLICIT_CENTRAL_DIFFERENCE: *name = "central_difference"; return call_central_difference;
+  case IMPLICIT_UPPER_VALUE: *name = "upper_objective"; return call_upper_objective;
+  case IMPLICIT_LOWER_VALUE: *name = "lower_objective"; return call_lower_objective;
+  case IMPLICIT_RUN: *name = "run"; return call_run;
+  default: return NULL;
+  }
+}
+
+Staged *test_name(Context *c, const Binding *binding, Span span) {
+  const TestRun *test = c->test;
+  const char *name = NULL;
+  NativeFunction function =
+      binding->kind == BIND_IMPLICIT ? implicit_function(binding->builtin, &name) : NULL;
+  if (binding->kind == BIND_IMPLICIT && !function) return NULL;
+  if (!test->stage) {
+    if (binding->kind == BIND_LOCAL) return NULL;
+    return no_value(c, span, "`%s` needs a program with levels", binding->name);
+  }
+  if (function) return staged_native(c->e, name, function, NULL);
+  return binding->kind == BIND_VAR ? variable_now(c, binding, span) : level_now(c, binding, span);
+}
+
+typedef struct Asked {
+  Context *context;
+} Asked;
+
+static void find_asked(void *self, Node *node) {
+  const Asked *asked = self;
+  const Node *callee = node->kind == EXPR_CALL ? node->as.call.callee : NULL;
+  const Binding *binding = callee && callee->kind == EXPR_NAME ? callee->as.name.binding : NULL;
+  if (binding && binding->kind == BIND_IMPLICIT && binding->builtin == IMPLICIT_HYPERGRADIENT &&
+      node->as.call.arguments.count == 1) {
+    const Node *value = node->as.call.arguments.data[0]->as.argument.value;
+    if (value->kind == EXPR_NAME)
+      map_put(asked->context->test->asked, (void *)(uintptr_t)(node->span.start + 1),
+              value->as.name.binding);
+  }
+  node_children(node, find_asked, self);
+}
+
+void test_find_asked(Context *c, const Node *node) {
+  Asked asked = {c};
+  node_children(node, find_asked, &asked);
+}

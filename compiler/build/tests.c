@@ -1,0 +1,351 @@
+// `test` blocks: each becomes one IR function whose results say whether its expectations hold.
+//
+// Enters: settings, lets and expectations. Leaves: an entry "test.N" with ok, left, right and error per
+// expectation. Data is drawn inside the function (`synthetic`) or is an input (`file`). Expectations of
+// diagnostics are decided while building; those of run-time notes (E07xx) by who runs the test.
+#include "build/program.h"
+#include "build/staging.h"
+
+#include <string.h>
+
+typedef struct TestPlan {
+  const Node *node, *data, *solve;
+  Settings settings, starts;
+  const char *file;          // of data = file("...")
+  bool expects_build_error;
+  VEC(const char *) codes;   // of notes that have to be raised while it runs
+} TestPlan;
+
+// ---- reading the block
+
+static bool is_runtime_code(const Node *node) {
+  const char *code = node->as.expect_code.code.name;
+  return code && strncmp(code + 1, "07", 2) == 0;
+}
+
+static bool names_variable(const Build *b, Name key) {
+  const NodeList *items = &b->program->file->as.file.items;
+  for (size_t i = 0; i < items->count; i++) {
+    if (items->data[i]->kind != ITEM_LEVEL) continue;
+    const NodeList *clauses = &items->data[i]->as.level.clauses;
+    for (size_t k = 0; k < clauses->count; k++)
+      if (clauses->data[k]->kind == NODE_VAR && clauses->data[k]->as.var.name.name == key)
+        return true;
+  }
+  return false;
+}
+
+static bool is_level_word(Name name) {
+  return strcmp(name, "upper") == 0 || strcmp(name, "lower") == 0;
+}
+
+static void plan_setting(Build *b, TestPlan *plan, const Node *node) {
+  const IdentList *key = &node->as.setting.key;
+  Name first = key->data[0].name;
+  if (strcmp(first, "data") == 0) {
+    plan->data = node;
+    return;
+  }
+  if (strcmp(first, "solve") == 0 && key->count == 1) {
+    plan->solve = node->as.setting.value;
+    return;
+  }
+  Name variable = key->count == 1 ? first : NULL;
+  if (key->count == 2 && is_level_word(first)) variable = key->data[1].name;
+  if (variable && names_variable(b, variable)) {
+    Setting start = {.key = variable, .span = node->span, .value = node->as.setting.value};
+    VEC_PUSH(b->arena, &plan->starts.list, start);
+    return;
+  }
+  NodeList one = {0};
+  VEC_PUSH(b->arena, &one, (Node *)(uintptr_t)node);
+  settings_collect(b, &plan->settings, &one, NULL);
+}
+
+static TestPlan plan_test(Build *b, const Node *node) {
+  TestPlan plan = {.node = node};
+  for (size_t i = 0; i < node->as.test.items.count; i++) {
+    const Node *item = node->as.test.items.data[i];
+    if (item->kind == NODE_SETTING) plan_setting(b, &plan, item);
+    if (item->kind != NODE_EXPECT_CODE) continue;
+    if (is_runtime_code(item)) VEC_PUSH(b->arena, &plan.codes, item->as.expect_code.code.name);
+    else plan.expects_build_error = true;
+  }
+  return plan;
+}
+
+static const char *plan_solve(const TestPlan *plan) {
+  return plan->solve && plan->solve->kind == EXPR_NAME ? plan->solve->as.name.name : NULL;
+}
+
+// ---- data of a test
+
+static const Node *find_dim(const Build *b, Name name) {
+  for (size_t i = 0; i < b->dims.count; i++)
+    if (b->dims.data[i]->as.dim.name.name == name) return b->dims.data[i];
+  return NULL;
+}
+
+static void take_synthetic(Context *c, const Node *argument) {
+  Build *b = c->build;
+  Name name = argument->as.argument.name.name;
+  const Node *value = argument->as.argument.value;
+  if (!name) {
+    Diagnostic *d = report(build_diagnostics(b), E0304, argument->span,
+                           "`synthetic` takes sizes by name");
+    diagnostic_help(d, "write `synthetic(n = 40, seed = 1)`");
+    return;
+  }
+  const Dim *size = NULL;
+  Staged *given = evaluate(c->e, value, NULL, NULL);
+  if (staged_is_poison(given)) return;
+  const char *what = arena_printf(b->arena, "`%s`", name);
+  if (!static_dim(c->e, given, &size, value->span, what)) return;
+  int64_t number;
+  if (!dim_is_const(size, &number) || (number < 0 && strcmp(name, "seed") != 0)) {
+    report(build_diagnostics(b), E0309, value->span, "`%s` wants a number that is not negative", name);
+    return;
+  }
+  const Node *part = find_dim(b, name);
+  if (part) map_put(c->dims, part, (void *)(uintptr_t)size);
+  else if (strcmp(name, "seed") == 0) c->synthetic_number = number;
+  else
+    report(build_diagnostics(b), E0304, argument->as.argument.name.span,
+           "there is no dim `%s` to draw data for", name);
+}
+
+static bool needs_data(const Build *b) {
+  for (size_t i = 0; i < b->fields.count; i++)
+    if (!b->fields.data[i].computed) return true;
+  return false;
+}
+
+static void take_data(Context *c, TestPlan *plan) {
+  Build *b = c->build;
+  c->computed_inline = true;
+  c->closed_dims = true;
+  if (!plan->data) {
+    if (!needs_data(b) || plan->expects_build_error) return;
+    Diagnostic *d = report(build_diagnostics(b), E0204, plan->node->span, "this test has no data");
+    diagnostic_help(d, "write `data = synthetic(...sizes..., seed = 1);` or `data = file(\"x.npz\");`");
+    return;
+  }
+  if (plan->data->as.setting.key.count > 1) {
+    report(build_diagnostics(b), E0211, plan->data->span, "data for single fields comes later");
+    return;
+  }
+  const Node *value = plan->data->as.setting.value;
+  const Node *callee = value->kind == EXPR_CALL ? value->as.call.callee : NULL;
+  const Binding *binding = callee && callee->kind == EXPR_NAME ? callee->as.name.binding : NULL;
+  if (!binding || binding->kind != BIND_IMPLICIT) return;
+  const NodeList *arguments = &value->as.call.arguments;
+  if (binding->builtin == IMPLICIT_FILE) {
+    const Node *path = arguments->count == 1 ? arguments->data[0]->as.argument.value : NULL;
+    if (path && path->kind == EXPR_STRING) plan->file = path->as.string.text;
+    else report(build_diagnostics(b), E0304, value->span, "`file` takes the path of a data file");
+    c->closed_dims = false;
+    return;
+  }
+  c->synthetic = true;
+  for (size_t i = 0; i < arguments->count; i++) take_synthetic(c, arguments->data[i]);
+}
+
+// ---- expectations
+
+static void add_expect(Build *b, const Node *node, blo_expect *expect) {
+  const Source *source = source_get(b->compilation->sources, node->span.source);
+  int length = (int)(node->span.end - node->span.start);
+  *expect = (blo_expect){.text = arena_printf(b->arena, "%.*s", length,
+                                              source->text + node->span.start),
+                         .place = place_text(b, node->span)};
+}
+
+static void output_sides(Context *c, Staged *left, Staged *right, int index) {
+  if (staged_is_data(left))
+    entry_output(c, "left", test_display(c, left), BLO_ROLE_EXPECT_LEFT, index);
+  if (staged_is_data(right))
+    entry_output(c, "right", test_display(c, right), BLO_ROLE_EXPECT_RIGHT, index);
+}
+
+// What the other side should look like: literals take its element type.
+static const TypeSpec *spec_of(Context *c, const Staged *value) {
+  if (value->kind != STAGED_TENSOR) return NULL;
+  const Type *type = value->tensor->type;
+  TypeSpec *spec = ARENA_NEW(c->build->arena, TypeSpec);
+  *spec = (TypeSpec){.kind = SPEC_TENSOR, .dtype = type->dtype, .rank = type->rank,
+                     .shape = type->shape};
+  return spec;
+}
+
+static Value *tolerance_of(Context *c, const Node *node, const Environment *environment) {
+  const Node *within = node->as.expect.within;
+  if (!within) {
+    Diagnostic *d = report(build_diagnostics(c->build), E0204, node->span,
+                           "`~=` does not say how close the sides must be");
+    diagnostic_help(d, "write `expect a ~= b within 1e-6;`, or `within abs(1e-6)`");
+    return NULL;
+  }
+  Staged *value = evaluate(c->e, within, environment, NULL);
+  if (staged_is_poison(value)) return NULL;
+  return scalar_value(c->e, value, DT_F64, within->span, "the tolerance");
+}
+
+static bool expect_close(Context *c, const Node *node, const Environment *environment, int index) {
+  const Node *value = node->as.expect.value;
+  Staged *left = evaluate(c->e, value->as.binary.left, environment, NULL);
+  Staged *right = evaluate(c->e, value->as.binary.right, environment, spec_of(c, left));
+  Value *tolerance = tolerance_of(c, node, environment), *ok, *error;
+  if (!tolerance) return false;
+  if (!test_compare(c, left, right, tolerance, node->as.expect.absolute, value->span, &ok, &error))
+    return false;
+  entry_output(c, "ok", ok, BLO_ROLE_EXPECT_OK, index);
+  output_sides(c, left, right, index);
+  entry_output(c, "error", error, BLO_ROLE_EXPECT_ERROR, index);
+  return true;
+}
+
+static bool is_comparison(const Node *value) {
+  return value->kind == EXPR_BINARY && value->as.binary.op >= BIN_LT && value->as.binary.op <= BIN_NE;
+}
+
+static bool expect_true(Context *c, const Node *node, const Environment *environment, int index) {
+  const Node *value = node->as.expect.value;
+  Value *ok = test_truth(c, evaluate(c->e, value, environment, NULL), value->span);
+  if (!ok) return false;
+  entry_output(c, "ok", ok, BLO_ROLE_EXPECT_OK, index);
+  if (!is_comparison(value)) return true;
+  Staged *left = evaluate(c->e, value->as.binary.left, environment, NULL);
+  Staged *right = evaluate(c->e, value->as.binary.right, environment, NULL);
+  output_sides(c, left, right, index);
+  return true;
+}
+
+// Codes of a running program: the test's values are kept alive so that what they say is said.
+static void keep_alive(Context *c, const Environment *environment) {
+  Builder *b = &c->e->builder;
+  Value *sum = ir_real(b, scalar_type(c, DT_F64), 0.0);
+  for (const Environment *at = environment; at; at = at->next) {
+    ValueList leaves = {0};
+    if (staged_is_data(at->value)) staged_leaves(c->e, at->value, &leaves);
+    for (size_t i = 0; i < leaves.count; i++)
+      sum = ir_binary(b, OP_ADD, sum, ir_sum_all(b, ir_convert(b, leaves.data[i], DT_F64)));
+  }
+  entry_output(c, "kept", sum, BLO_ROLE_ARGUMENT, -1);
+}
+
+// ---- expected diagnostics
+
+static bool code_occurs(Build *b, TestPlan *plan, const Node *node) {
+  ErrorCode code = error_code_find(node->as.expect_code.code.name);
+  Span anywhere = {0};
+  size_t before = diagnostics_count_code(build_diagnostics(b), code, anywhere);
+  size_t mark = diagnostics_mark(build_diagnostics(b));
+  CheckTarget target = {.stage = "main", .solve = plan_solve(plan), .span = plan->node->span,
+                        .settings = &plan->settings, .starts = &plan->starts};
+  check_stage(b, &target);
+  bool occurs = diagnostics_count_code(build_diagnostics(b), code, anywhere) > before;
+  diagnostics_rewind(build_diagnostics(b), mark);
+  return occurs;
+}
+
+// ---- the function
+
+static bool test_stage(Context *c, TestPlan *plan) {
+  TestRun *test = c->test;
+  if (!c->stages.count) return true;
+  Stage *stage = c->stages.data[0];
+  variables_override(stage, &plan->starts);
+  if (!stage_solver(c, stage, plan_solve(plan), plan->node->span, &plan->settings)) return false;
+  if (c->stages.count > 1) {
+    report(build_diagnostics(c->build), E0211, plan->node->span,
+           "tests of programs with several stages come later");
+    return false;
+  }
+  stage_find_cold(c, stage);
+  test->stage = c->stage = stage;
+  return true;
+}
+
+static bool test_statements(Context *c, TestPlan *plan, blo_expect *expects, size_t *count) {
+  const Environment *environment = NULL;
+  bool ok = true;
+  const NodeList *items = &plan->node->as.test.items;
+  for (size_t i = 0; i < items->count; i++) {
+    const Node *item = items->data[i];
+    int index = (int)*count;
+    if (item->kind == NODE_LET) environment = evaluate_let(c->e, item, environment);
+    if (item->kind != NODE_EXPECT) continue;
+    add_expect(c->build, item, &expects[(*count)++]);
+    const Node *value = item->as.expect.value;
+    bool close = value->kind == EXPR_BINARY && value->as.binary.op == BIN_APPROX;
+    expects[index].approximate = close;
+    ok &= close ? expect_close(c, item, environment, index)
+                : expect_true(c, item, environment, index);
+  }
+  if (plan->codes.count) keep_alive(c, environment);
+  return ok;
+}
+
+// A test that wants the program rejected: its outcome is known now.
+static bool build_rejection(Context *c, TestPlan *plan, blo_expect *expects, size_t *count) {
+  const NodeList *items = &plan->node->as.test.items;
+  for (size_t i = 0; i < items->count; i++) {
+    const Node *item = items->data[i];
+    if (item->kind == NODE_EXPECT) {
+      Diagnostic *d = report(build_diagnostics(c->build), E0207, item->span,
+                             "a test that wants the program rejected runs nothing");
+      diagnostic_help(d, "put this expectation into a test of its own");
+      return false;
+    }
+    if (item->kind != NODE_EXPECT_CODE) continue;
+    bool occurs = code_occurs(c->build, plan, item);
+    add_expect(c->build, item, &expects[*count]);
+    Value *ok = ir_integer(&c->e->builder, scalar_type(c, DT_BOOL), occurs);
+    entry_output(c, "ok", ok, BLO_ROLE_EXPECT_OK, (int)(*count)++);
+  }
+  return true;
+}
+
+static bool run_test(Context *c, TestPlan *plan, blo_expect *expects, size_t *count) {
+  if (!stages_collect(c) || !test_stage(c, plan)) return false;
+  entry_create(c, c->entry_name);
+  TestRun *test = c->test;
+  // Data that is drawn is the same whatever the run's seed is.
+  c->synthetic_seed = scalar_int(c, c->synthetic_number);
+  c->seed = scalar_int(c, test->stage ? test->stage->seed : 0);
+  if (test->stage) {
+    test_find_asked(c, plan->node);
+    state_init(c, &test->now);
+    if (state_is_poison(c, &test->now)) return false;
+  }
+  return test_statements(c, plan, expects, count);
+}
+
+bool test_build(Build *b, const Node *node, size_t number) {
+  size_t errors = diagnostics_errors(build_diagnostics(b));
+  Context *c = context_create(b, b->module);
+  TestPlan plan = plan_test(b, node);
+  TestRun *test = ARENA_NEW(b->arena, TestRun);
+  test->node = node;
+  test->asked = map_create(b->arena);
+  c->test = test;
+  blo_expect *expects = ARENA_ARRAY(b->arena, blo_expect, node->as.test.items.count + 1);
+  size_t count = 0;
+  c->entry_name = arena_printf(b->arena, "test.%zu", number);
+  take_data(c, &plan);
+  bool ok = diagnostics_errors(build_diagnostics(b)) == errors;
+  if (ok && plan.expects_build_error) {
+    entry_create(c, c->entry_name);
+    ok = build_rejection(c, &plan, expects, &count);
+  } else if (ok) {
+    ok = run_test(c, &plan, expects, &count);
+  }
+  ok = ok && diagnostics_errors(build_diagnostics(b)) == errors;
+  int entry = ok ? (int)entry_finish(c) : -1;
+  blo_test row = {.name = node->as.test.name, .place = place_text(b, node->span),
+                  .expects = expects, .expect_count = count, .codes = plan.codes.data,
+                  .code_count = plan.codes.count, .data_file = plan.file};
+  VEC_PUSH(b->arena, &b->tests, row);
+  VEC_PUSH(b->arena, &b->test_entries, entry);
+  return ok;
+}

@@ -1,0 +1,171 @@
+// Reachability on IR, turned into words. See levels.h.
+//
+// Every question is of one kind: how does a result depend on the leaves of a variable -- not at all, only through
+// steps, or with a derivative. The IR has seen through closures, methods and batches already.
+#include "levels/levels.h"
+
+#include "build/dependence.h"
+
+#include <string.h>
+
+typedef struct Checker {
+  Compilation *compilation;
+  const LevelProblem *problem;
+  Arena *arena;              // of this check
+} Checker;
+
+static Diagnostic *say(const Checker *c, ErrorCode code, Span span, const char *text) {
+  return report(c->compilation->diagnostics, code, span, "%s", text);
+}
+
+static const char *phrase(const Checker *c, const char *format, const char *name) {
+  // The formats are literals of this file with one %s.
+  TextBuffer text = text_buffer(c->compilation->arena);
+  const char *hole = strstr(format, "%s");
+  text_add_range(&text, format, (size_t)(hole - format));
+  text_add(&text, name);
+  text_add(&text, hole + 2);
+  return text_string(&text);
+}
+
+// How the results of `func` depend on one variable.
+static Dependence depends(const Checker *c, Func *func, const ProblemVariable *variable) {
+  if (!func) return DEPENDS_NOT;
+  Map *map = dependence_map(c->arena, func->body, func->body->params.data + variable->first,
+                            (size_t)variable->count);
+  Dependence most = DEPENDS_NOT;
+  for (size_t i = 0; i < func->body->yields.count; i++) {
+    Dependence kind = dependence_get(map, func->body->yields.data[i]);
+    if (kind > most) most = kind;
+  }
+  return most;
+}
+
+// ---- the lower objective and its own variables
+
+static void check_lower_variables(const Checker *c) {
+  const LevelProblem *p = c->problem;
+  for (size_t i = 0; i < p->lower_count; i++) {
+    const ProblemVariable *variable = &p->lower_variables[i];
+    Dependence kind = depends(c, p->lower, variable);
+    if (kind == DEPENDS_SMOOTHLY) continue;
+    Diagnostic *d;
+    if (kind == DEPENDS_NOT) {
+      d = say(c, E0401, p->lower_objective,
+              phrase(c, "the lower objective does not depend on its variable `%s`", variable->name));
+      diagnostic_help(d, "minimise something that changes with `%s`, or take it out of `lower`",
+                      variable->name);
+    } else {
+      d = say(c, E0421, p->lower_objective,
+              phrase(c, "the lower objective depends on `%s` only through steps", variable->name));
+      diagnostic_note(d, "`sign`, `floor`, comparisons and casts to integers have derivative 0 "
+                         "wherever they have one");
+      diagnostic_help(d, "use a smooth stand-in, like `sigmoid` for a comparison");
+    }
+    diagnostic_label(d, variable->span, "`%s` is declared here", variable->name);
+  }
+}
+
+// ---- upper variables and the lower problem
+
+static const char *start_help(const Checker *c) {
+  const char *methods = c->problem->start_methods;
+  return methods ? phrase(c, "methods that differentiate the start value: %s", methods)
+                 : "choose a method that differentiates the start value";
+}
+
+// A variable that changes neither objective, or a lower problem that no upper variable changes.
+static void check_upper_variables(const Checker *c) {
+  const LevelProblem *p = c->problem;
+  bool reached = false;
+  for (size_t i = 0; i < p->upper_count; i++) {
+    const ProblemVariable *variable = &p->upper_variables[i];
+    reached |= depends(c, p->lower, variable) != DEPENDS_NOT;
+    reached |= depends(c, p->start, variable) != DEPENDS_NOT;
+  }
+  for (size_t i = 0; i < p->upper_count; i++) {
+    const ProblemVariable *variable = &p->upper_variables[i];
+    Dependence lower = depends(c, p->lower, variable), upper = depends(c, p->upper, variable);
+    Dependence start = depends(c, p->start, variable);
+    if (lower == DEPENDS_STEPWISE && upper != DEPENDS_SMOOTHLY && start != DEPENDS_SMOOTHLY) {
+      Diagnostic *d =
+          say(c, E0421, variable->span,
+              phrase(c, "the upper variable `%s` reaches the lower problem only through steps",
+                     variable->name));
+      diagnostic_label(d, p->lower_objective, "its derivative by `%s` is 0 everywhere",
+                       variable->name);
+      diagnostic_help(d, "use a smooth stand-in, like `sigmoid` for a comparison");
+      continue;
+    }
+    bool unreached = lower == DEPENDS_NOT && start == DEPENDS_NOT;
+    if (!unreached || (reached && upper != DEPENDS_NOT)) continue;
+    Diagnostic *d = say(c, E0402, variable->span,
+                        phrase(c, "the upper variable `%s` never reaches the lower problem",
+                               variable->name));
+    diagnostic_label(d, p->lower_objective, "`%s` does not occur here", variable->name);
+    if (upper != DEPENDS_NOT)
+      diagnostic_help(d, "this is a problem of one level: minimise it in a `stage` of its own");
+    else
+      diagnostic_help(d, "use `%s` in the lower objective, or remove it", variable->name);
+  }
+}
+
+// ---- what the method sees
+
+// A leaf of the hypergradient that is the constant zero.
+static bool is_zero(const Value *value) {
+  const Op *op = value->op;
+  if (!op || op->code != OP_CONST || op->attr.constant.reals || op->attr.constant.integers)
+    return false;
+  return op->attr.constant.real == 0.0;
+}
+
+static bool gives_zero(const LevelProblem *p, const ProblemVariable *variable) {
+  for (int i = 0; i < variable->count; i++)
+    if (!is_zero(p->hypergradient->body->yields.data[variable->first + i])) return false;
+  return true;
+}
+
+static void check_method(const Checker *c) {
+  const LevelProblem *p = c->problem;
+  if (!p->hypergradient) return;
+  for (size_t i = 0; i < p->upper_count; i++) {
+    const ProblemVariable *variable = &p->upper_variables[i];
+    if (!gives_zero(p, variable)) continue;
+    Dependence lower = depends(c, p->lower, variable), start = depends(c, p->start, variable);
+    if (lower == DEPENDS_NOT && start == DEPENDS_NOT) continue; // said already
+    TextBuffer text = text_buffer(c->compilation->arena);
+    bool start_only = lower == DEPENDS_NOT;
+    if (start_only)
+      text_addf(&text, "`%s` ignores the start value, and `%s` is used nowhere else", p->method,
+                variable->name);
+    else
+      text_addf(&text, "the hypergradient of `%s` is zero by construction for `%s`", p->method,
+                variable->name);
+    Diagnostic *d = say(c, E0411, p->method_span, text_string(&text));
+    diagnostic_label(d, variable->span, "`%s` is declared here", variable->name);
+    if (start_only) diagnostic_help(d, "%s", start_help(c));
+    else
+      diagnostic_help(d, "choose a method that differentiates the lower solution, such as "
+                         "implicit or unroll");
+  }
+}
+
+static void check_upper_objective(const Checker *c) {
+  const LevelProblem *p = c->problem;
+  for (size_t i = 0; i < p->lower_count; i++)
+    if (depends(c, p->upper, &p->lower_variables[i]) != DEPENDS_NOT) return;
+  Diagnostic *d = say(c, W0403, p->upper_objective,
+                      "the upper objective does not depend on a lower variable");
+  diagnostic_label(d, p->lower_span, "the lower problem has no effect");
+}
+
+void levels_check(Compilation *compilation, const LevelProblem *problem) {
+  size_t errors = diagnostics_errors(compilation->diagnostics);
+  Checker c = {compilation, problem, arena_create()};
+  check_lower_variables(&c);
+  check_upper_variables(&c);
+  check_upper_objective(&c);
+  if (diagnostics_errors(compilation->diagnostics) == errors) check_method(&c);
+  arena_destroy(c.arena);
+}
