@@ -2,6 +2,7 @@
 #include "drive/pipeline.h"
 
 #include "drive/interpreted.h"
+#include "ir/bug.h"
 #include "ir/passes.h"
 #include "loop/lower.h"
 #include "opt/opt.h"
