@@ -22,12 +22,14 @@ struct Arena {
   size_t used;
 };
 
+_Noreturn static void out_of_memory(size_t size) {
+  fprintf(stderr, "bloc: out of memory (%zu bytes)\n", size);
+  exit(1);
+}
+
 static void *must_allocate(size_t size) {
   void *memory = calloc(1, size);
-  if (!memory) {
-    fprintf(stderr, "bloc: out of memory (%zu bytes)\n", size);
-    exit(1);
-  }
+  if (!memory) out_of_memory(size);
   return memory;
 }
 
@@ -47,7 +49,7 @@ void arena_destroy(Arena *arena) {
 
 void *arena_alloc(Arena *arena, size_t size) {
   const size_t header = (sizeof(Chunk) + ARENA_ALIGN - 1) / ARENA_ALIGN * ARENA_ALIGN;
-  if (size > SIZE_MAX - header - ARENA_CHUNK) must_allocate(SIZE_MAX);
+  if (size > SIZE_MAX - header - ARENA_CHUNK) out_of_memory(SIZE_MAX);
   size = (size + ARENA_ALIGN - 1) / ARENA_ALIGN * ARENA_ALIGN;
   if (size == 0) size = ARENA_ALIGN;
   Chunk *chunk = arena->chunks;
@@ -72,7 +74,7 @@ void *arena_alloc(Arena *arena, size_t size) {
 }
 
 void *arena_alloc_array(Arena *arena, size_t count, size_t size) {
-  if (size && count > SIZE_MAX / size) must_allocate(SIZE_MAX);
+  if (size && count > SIZE_MAX / size) out_of_memory(SIZE_MAX);
   return arena_alloc(arena, count * size);
 }
 
