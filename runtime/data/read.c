@@ -136,7 +136,7 @@ static bool usable_in_place(const SourceArray *array, int32_t dtype, const unsig
 
 static blo_status read_binary(blo_data_set *set, const SourceArray *array, const blo_data *declared,
                               const void **data) {
-  const unsigned char *bytes;
+  const unsigned char *bytes = NULL;
   size_t wanted, bad;
   blo_status status = raw_bytes(set, array, &bytes);
   if (status) return status;

@@ -144,7 +144,7 @@ static blo_status read_entry(const Archive *archive, const unsigned char *at, si
 blo_status blo_zip_open(blo_context *context, const char *label, const unsigned char *bytes,
                         size_t length, ZipDirectory *directory) {
   Archive archive = {context, label, bytes, length};
-  uint64_t offset, left, count;
+  uint64_t offset = 0, left = 0, count = 0;
   *directory = (ZipDirectory){0};
   blo_status status = find_directory(&archive, &offset, &left, &count);
   if (status) return status;
