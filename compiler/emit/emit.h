@@ -10,9 +10,9 @@
 #include <blo/program.h>
 
 typedef struct EmitOptions {
-  const char *cpu;       // "native", "x86-64-v3", ...; NULL: native
-  const char *features;  // NULL: those of cpu
-  bool verify;           // run the LLVM verifier
+  const char *cpu;      // "native", "x86-64-v3", ...; NULL: native
+  const char *features; // NULL: those of cpu
+  bool verify;          // run the LLVM verifier
 } EmitOptions;
 
 typedef struct EmitModule EmitModule;

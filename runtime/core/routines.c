@@ -12,7 +12,7 @@
 
 /* Bottom-up merge sort of the indices in work[0 .. n-1] with work[n .. 2n-1] as the other half; the
  * result is in the returned half. */
-#define DEFINE_ARGSORT(SUFFIX, TYPE, LESS)                                                         \
+#define DEFINE_ARGSORT(SUFFIX, TYPE, BEFORE)                                                       \
   static void merge_##SUFFIX(const TYPE *x, int64_t stride, const int64_t *from, int64_t *to,      \
                              int64_t low, int64_t middle, int64_t high, int descending) {          \
     int64_t i = low, j = middle;                                                                   \
@@ -20,7 +20,7 @@
       int right = 0;                                                                               \
       if (i < middle && j < high) {                                                                \
         TYPE a = x[from[i] * stride], b = x[from[j] * stride];                                     \
-        right = descending ? LESS(a, b) : LESS(b, a);                                              \
+        right = BEFORE(a, b);                                                                      \
       }                                                                                            \
       to[k] = i < middle && !right ? from[i++] : from[j++];                                        \
     }                                                                                              \
@@ -52,11 +52,12 @@
       }                                                                                            \
   }
 
-#define LESS_NUMBER(a, b) ((a) < (b))
-#define LESS_FLOAT(a, b)  ((a) < (b) || (isnan(b) && !isnan(a)))
-DEFINE_ARGSORT(f32, float, LESS_FLOAT)
-DEFINE_ARGSORT(f64, double, LESS_FLOAT)
-DEFINE_ARGSORT(i64, int64_t, LESS_NUMBER)
+/* Must b stand before a? */
+#define BEFORE_NUMBER(a, b) (descending ? (a) < (b) : (b) < (a))
+#define BEFORE_FLOAT(a, b)  (BEFORE_NUMBER(a, b) || (isnan(a) && !isnan(b)))
+DEFINE_ARGSORT(f32, float, BEFORE_FLOAT)
+DEFINE_ARGSORT(f64, double, BEFORE_FLOAT)
+DEFINE_ARGSORT(i64, int64_t, BEFORE_NUMBER)
 
 /* ---------------------------------------------------------------- dense linear algebra */
 

@@ -11,8 +11,8 @@
 #include <stdint.h>
 
 /* order[o, :, i] = the stable permutation that sorts x[o, :, i]; x and order are [outer, n, inner].
- * `descending` 0 or 1; equal entries keep their order either way. A NaN counts as larger than every
- * number. work: 2 * n entries. */
+ * `descending` 0 or 1; equal entries keep their order either way. NaN comes last either way.
+ * work: 2 * n entries. */
 void blo_argsort_f32(const float *x, int64_t *order, int64_t *work, int64_t outer, int64_t n,
                      int64_t inner, int64_t descending, int64_t *notes);
 void blo_argsort_f64(const double *x, int64_t *order, int64_t *work, int64_t outer, int64_t n,

@@ -1,0 +1,230 @@
+// Memory accesses of kernels: one scalar, one contiguous vector, or a gather/scatter, by the stride
+// of the index; masked where the open vector loop is.
+#include "emit/kernel_internal.h"
+
+static LLVMValueRef element_address(KernelEmitter *k, LLVMTypeRef type, LLVMValueRef base,
+                                    LLVMValueRef index) {
+  return LLVMBuildInBoundsGEP2(k->b, type, base, &index, 1, "");
+}
+
+static unsigned element_bytes(Dtype dtype) {
+  return (unsigned)dtype_bytes(dtype);
+}
+
+static LLVMValueRef load_vector(KernelEmitter *k, LLVMTypeRef type, LLVMValueRef address,
+                                Dtype dtype, LLVMValueRef mask) {
+  if (!mask) {
+    LLVMValueRef load = LLVMBuildLoad2(k->b, type, address, "");
+    LLVMSetAlignment(load, element_bytes(dtype));
+    return load;
+  }
+  LLVMTypeRef types[] = {type, k->m->pointer};
+  LLVMValueRef arguments[] = {address, const_i32(k->m, element_bytes(dtype)), mask,
+                              LLVMConstNull(type)};
+  return call_intrinsic(k->m, k->b, "llvm.masked.load", types, 2, arguments, 4);
+}
+
+static void store_vector(KernelEmitter *k, LLVMValueRef value, LLVMValueRef address, Dtype dtype,
+                         LLVMValueRef mask) {
+  if (!mask) {
+    LLVMSetAlignment(LLVMBuildStore(k->b, value, address), element_bytes(dtype));
+    return;
+  }
+  LLVMTypeRef types[] = {LLVMTypeOf(value), k->m->pointer};
+  LLVMValueRef arguments[] = {value, address, const_i32(k->m, element_bytes(dtype)), mask};
+  call_intrinsic(k->m, k->b, "llvm.masked.store", types, 2, arguments, 4);
+}
+
+static LLVMValueRef mask_or_all(KernelEmitter *k, int copy) {
+  LLVMValueRef mask = k->vector->mask[copy];
+  return mask ? mask : LLVMConstAllOnes(vector_type(k, k->m->i1));
+}
+
+static LLVMValueRef gather(KernelEmitter *k, LLVMTypeRef type, LLVMValueRef addresses, Dtype dtype,
+                           int copy) {
+  LLVMTypeRef types[] = {type, LLVMTypeOf(addresses)};
+  LLVMValueRef arguments[] = {addresses, const_i32(k->m, element_bytes(dtype)),
+                              mask_or_all(k, copy), LLVMConstNull(type)};
+  return call_intrinsic(k->m, k->b, "llvm.masked.gather", types, 2, arguments, 4);
+}
+
+static void scatter(KernelEmitter *k, LLVMValueRef value, LLVMValueRef addresses, Dtype dtype,
+                    int copy) {
+  LLVMTypeRef types[] = {LLVMTypeOf(value), LLVMTypeOf(addresses)};
+  LLVMValueRef arguments[] = {value, addresses, const_i32(k->m, element_bytes(dtype)),
+                              mask_or_all(k, copy)};
+  call_intrinsic(k->m, k->b, "llvm.masked.scatter", types, 2, arguments, 4);
+}
+
+/// Where copy `copy` of an access lies: an address when contiguous, else a vector of addresses.
+static LLVMValueRef copy_address(KernelEmitter *k, LLVMTypeRef type, LLVMValueRef base,
+                                 const Expr *index, int copy) {
+  if (lane_stride(k, index) != 1) return element_address(k, type, base, eval(k, index)->v[copy]);
+  LLVMValueRef first = element_address(k, type, base, eval_base(k, index));
+  int64_t offset = (int64_t)copy * k->vector->width;
+  return offset ? element_address(k, type, first, const_i64(k->m, offset)) : first;
+}
+
+static LLVMValueRef load_copy(KernelEmitter *k, LLVMValueRef address, bool contiguous, Dtype dtype,
+                              int copy) {
+  LLVMTypeRef type = vector_type(k, memory_type(k->m, dtype));
+  LLVMValueRef raw = contiguous ? load_vector(k, type, address, dtype, k->vector->mask[copy])
+                                : gather(k, type, address, dtype, copy);
+  return value_from_memory(&k->maker, dtype, raw);
+}
+
+Lanes load_place(KernelEmitter *k, LLVMValueRef base, Dtype dtype, const Expr *index) {
+  LLVMTypeRef type = memory_type(k->m, dtype);
+  int64_t stride = lane_stride(k, index);
+  if (stride == 0) {
+    LLVMValueRef address = element_address(k, type, base, eval_uniform(k, index));
+    LLVMValueRef load = LLVMBuildLoad2(k->b, type, address, "");
+    LLVMSetAlignment(load, element_bytes(dtype));
+    return (Lanes){.v = {value_from_memory(&k->maker, dtype, load)}};
+  }
+  Lanes result = {.varying = true};
+  for (int c = 0; c < k->vector->copies; c++)
+    result.v[c] = load_copy(k, copy_address(k, type, base, index, c), stride == 1, dtype, c);
+  return result;
+}
+
+LLVMValueRef combine_copy(KernelEmitter *k, LLVMValueRef old, Opcode op, Dtype dtype,
+                          const Expr *value, int copy) {
+  bool fuse = op == OP_ADD && (dtype == DT_F32 || dtype == DT_F64) &&
+              value->kind == EXPRESSION_OP && value->opcode == OP_MUL;
+  bool vector = LLVMGetTypeKind(LLVMTypeOf(old)) == LLVMVectorTypeKind;
+  const Lanes *x = eval(k, fuse ? value->arguments[0] : value);
+  const Lanes *y = fuse ? eval(k, value->arguments[1]) : x;
+  REQUIRE(vector || !(x->varying || y->varying), "lanes of kernel '%s' accumulate into one place",
+          k->kernel->name);
+  LLVMValueRef a = vector ? lanes_of(k, x, copy) : x->v[0];
+  if (!fuse) return elementwise_combine(&k->maker, op, dtype, old, a);
+  return multiply_add(&k->maker, a, vector ? lanes_of(k, y, copy) : y->v[0], old);
+}
+
+static void store_uniform(KernelEmitter *k, LLVMValueRef base, Dtype dtype, const Expr *index,
+                          const Expr *value, bool accumulate) {
+  LLVMTypeRef type = memory_type(k->m, dtype);
+  REQUIRE(!accumulate || !k->vector, "lanes of kernel '%s' add to one place", k->kernel->name);
+  LLVMValueRef stored =
+      accumulate ? combine_copy(k, load_place(k, base, dtype, index).v[0], OP_ADD, dtype, value, 0)
+                 : eval_uniform(k, value);
+  LLVMValueRef address = element_address(k, type, base, eval_uniform(k, index));
+  LLVMValueRef store = LLVMBuildStore(k->b, value_to_memory(&k->maker, dtype, stored), address);
+  LLVMSetAlignment(store, element_bytes(dtype));
+}
+
+void store_place(KernelEmitter *k, LLVMValueRef base, Dtype dtype, const Expr *index,
+                 const Expr *value, bool accumulate) {
+  int64_t stride = lane_stride(k, index);
+  if (stride == 0) {
+    store_uniform(k, base, dtype, index, value, accumulate);
+    return;
+  }
+  LLVMTypeRef type = memory_type(k->m, dtype);
+  const Lanes *plain = accumulate ? NULL : eval(k, value);
+  LLVMValueRef addresses[MAX_COPIES], stored[MAX_COPIES];
+  for (int c = 0; c < k->vector->copies; c++) {
+    addresses[c] = copy_address(k, type, base, index, c);
+    stored[c] = plain ? lanes_of(k, plain, c)
+                      : combine_copy(k, load_copy(k, addresses[c], stride == 1, dtype, c), OP_ADD,
+                                     dtype, value, c);
+  }
+  for (int c = 0; c < k->vector->copies; c++) {
+    LLVMValueRef bits = value_to_memory(&k->maker, dtype, stored[c]);
+    if (stride == 1)
+      store_vector(k, bits, addresses[c], dtype, k->vector->mask[c]);
+    else
+      scatter(k, bits, addresses[c], dtype, c);
+  }
+}
+
+// ---------------------------------------------------------------- local arrays
+
+/// Is there one array per lane of the open vector loop?
+static bool is_lane_array(const KernelEmitter *k, const Local *local) {
+  return k->vector && local->lanes && local->lanes == k->vector->stmt->axis;
+}
+
+static LLVMValueRef local_slot(KernelEmitter *k, const Local *local, int copy) {
+  LLVMValueRef slot = k->locals[local->id][copy];
+  REQUIRE(slot, "local array %d of kernel '%s' is used outside its loop", local->id,
+          k->kernel->name);
+  return slot;
+}
+
+/// Address of entry `index` of a lane array (a vector), or of each lane's own entry.
+static LLVMValueRef lane_array_address(KernelEmitter *k, const Local *local, const Expr *index,
+                                       int copy) {
+  LLVMTypeRef type = memory_type(k->m, local->dtype);
+  LLVMValueRef slot = local_slot(k, local, copy);
+  if (lane_stride(k, index) == 0)
+    return element_address(k, vector_type(k, type), slot, eval_uniform(k, index));
+  LLVMValueRef entry = lanes_of(k, eval(k, index), copy);
+  LLVMValueRef width = splat_int(LLVMTypeOf(entry), k->vector->width);
+  LLVMValueRef offset = LLVMBuildAdd(k->b, LLVMBuildMul(k->b, entry, width, ""),
+                                     lane_numbers(k, k->m->i64, 1, 0), "");
+  return element_address(k, type, slot, offset);
+}
+
+static LLVMValueRef load_lane_entry(KernelEmitter *k, const Local *local, const Expr *index,
+                                    LLVMValueRef address, int copy) {
+  LLVMTypeRef type = vector_type(k, memory_type(k->m, local->dtype));
+  LLVMValueRef raw = lane_stride(k, index) == 0 ? LLVMBuildLoad2(k->b, type, address, "")
+                                                : gather(k, type, address, local->dtype, copy);
+  return value_from_memory(&k->maker, local->dtype, raw);
+}
+
+Lanes load_local(KernelEmitter *k, const Local *local, const Expr *index) {
+  if (!is_lane_array(k, local)) return load_place(k, local_slot(k, local, 0), local->dtype, index);
+  Lanes result = {.varying = true};
+  for (int c = 0; c < k->vector->copies; c++)
+    result.v[c] = load_lane_entry(k, local, index, lane_array_address(k, local, index, c), c);
+  return result;
+}
+
+static void store_lane_array(KernelEmitter *k, const Stmt *s) {
+  const Local *local = s->local;
+  bool uniform = lane_stride(k, s->index) == 0;
+  for (int c = 0; c < k->vector->copies; c++) {
+    LLVMValueRef address = lane_array_address(k, local, s->index, c);
+    LLVMValueRef stored = s->accumulate
+                              ? combine_copy(k, load_lane_entry(k, local, s->index, address, c),
+                                             OP_ADD, local->dtype, s->value, c)
+                              : lanes_of(k, eval(k, s->value), c);
+    LLVMValueRef bits = value_to_memory(&k->maker, local->dtype, stored);
+    if (!uniform) {
+      scatter(k, bits, address, local->dtype, c);
+      continue;
+    }
+    if (k->vector->conditional) { // lanes beyond the end have memory of their own and need no mask
+      LLVMValueRef kept = LLVMBuildLoad2(k->b, LLVMTypeOf(bits), address, "");
+      bits = LLVMBuildSelect(k->b, k->vector->mask[c], bits, kept, "");
+    }
+    LLVMBuildStore(k->b, bits, address);
+  }
+}
+
+/// Adds to one entry from all lanes: into the loop's partial results.
+static void add_to_partial(KernelEmitter *k, const Accumulator *a, const Stmt *s) {
+  LLVMTypeRef vector = vector_type(k, value_type(k->m, a->dtype));
+  LLVMValueRef index = eval_uniform(k, s->index);
+  for (int c = 0; c < k->vector->copies; c++) {
+    LLVMValueRef slot = a->slot[k->vector->rest ? 0 : c], mask = k->vector->mask[c];
+    LLVMValueRef address = element_address(k, vector, slot, index);
+    LLVMValueRef old = LLVMBuildLoad2(k->b, vector, address, "");
+    LLVMValueRef sum = combine_copy(k, old, OP_ADD, a->dtype, s->value, c);
+    if (mask) sum = LLVMBuildSelect(k->b, mask, sum, old, "");
+    LLVMBuildStore(k->b, sum, address);
+  }
+}
+
+void store_local(KernelEmitter *k, const Stmt *s) {
+  const Accumulator *a = s->accumulate && k->vector ? find_accumulator(k, NULL, s->local) : NULL;
+  if (is_lane_array(k, s->local))
+    store_lane_array(k, s);
+  else if (a)
+    add_to_partial(k, a, s);
+  else
+    store_place(k, local_slot(k, s->local, 0), s->local->dtype, s->index, s->value, s->accumulate);
+}
