@@ -248,8 +248,8 @@ static bool needs_files(const blo_program *program) {
   return false;
 }
 
-static blo_status bind_dims(DimTable *table, blo_data_set *set, const blo_dim *given,
-                            size_t given_count) {
+static blo_status infer_dims(DimTable *table, blo_data_set *set, const blo_dim *given,
+                             size_t given_count) {
   const blo_program *program = table->program;
   for (size_t i = 0; i < program->dim_count; i++) {
     table->values[i] = program->dim_values ? program->dim_values[i] : -1;
@@ -263,25 +263,32 @@ static blo_status bind_dims(DimTable *table, blo_data_set *set, const blo_dim *g
     status = match_shapes(table, set, pass > 0, &open);
     if (status) return status;
   }
-  for (size_t i = 0; i < program->dim_count; i++) {
-    if (table->values[i] >= 0) continue;
-    blo_fail(table->context, BLO_BAD_ARGUMENT, "E0605", "dim `%s` has no value", program->dims[i]);
-    blo_fail_help(table->context, "no array has it as the size of an axis; give it with -D %s=...",
-                  program->dims[i]);
-    return BLO_BAD_ARGUMENT;
-  }
-  return blo_check_conditions(table->context, program, table->values);
+  return BLO_OK;
 }
 
-blo_status blo_data_bind_dims(blo_context *context, blo_data_set *set, const blo_program *program,
-                              const blo_dim *given, size_t given_count, int64_t *values) {
+blo_status blo_data_infer_dims(blo_context *context, blo_data_set *set, const blo_program *program,
+                               const blo_dim *given, size_t given_count, int64_t *values) {
   blo_data_set nothing = {.context = context};
   DimTable table = {context, program, values, NULL};
   table.origins = blo_allocate_array(context, program->dim_count, sizeof *table.origins);
   if (!table.origins) return BLO_NO_MEMORY;
-  blo_status status = bind_dims(&table, set ? set : &nothing, given, given_count);
+  blo_status status = infer_dims(&table, set ? set : &nothing, given, given_count);
   blo_release(context, table.origins);
   return status;
+}
+
+blo_status blo_data_bind_dims(blo_context *context, blo_data_set *set, const blo_program *program,
+                              const blo_dim *given, size_t given_count, int64_t *values) {
+  blo_status status = blo_data_infer_dims(context, set, program, given, given_count, values);
+  if (status) return status;
+  for (size_t i = 0; i < program->dim_count; i++) {
+    if (values[i] >= 0) continue;
+    blo_fail(context, BLO_BAD_ARGUMENT, "E0605", "dim `%s` has no value", program->dims[i]);
+    blo_fail_help(context, "no array has it as the size of an axis; give it with -D %s=...",
+                  program->dims[i]);
+    return BLO_BAD_ARGUMENT;
+  }
+  return blo_check_conditions(context, program, values);
 }
 
 // ---- arrays ----

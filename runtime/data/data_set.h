@@ -35,6 +35,9 @@ blo_data_info blo_data_describe(const blo_data_set *set, size_t index);
 /// elements. `set` may be NULL.
 blo_status blo_data_bind_dims(blo_context *context, blo_data_set *set, const blo_program *program,
                               const blo_dim *given, size_t given_count, int64_t *values);
+/// The same, but leaves dims that nothing binds at -1 and checks no conditions.
+blo_status blo_data_infer_dims(blo_context *context, blo_data_set *set, const blo_program *program,
+                               const blo_dim *given, size_t given_count, int64_t *values);
 /// Reads every array the program declares and binds it. The set must outlive the instance. `set`
 /// may be NULL for programs that make all their data.
 blo_status blo_data_bind(blo_data_set *set, blo_instance *instance, const blo_program *program);

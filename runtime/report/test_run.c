@@ -4,6 +4,7 @@
 // Leaves: for each expectation whether it holds, its two sides and the largest violation.
 #include "report/test_run.h"
 #include "core/instance.h"
+#include <stdio.h>
 #include <string.h>
 
 typedef struct TestRun {
@@ -17,20 +18,46 @@ typedef struct TestRun {
   size_t *places;   // of outputs in the block
   char *block;      // outputs, then workspace
   size_t workspace; // its offset
+  blo_data_set *data, *owned;
   int64_t seed;
   uint8_t reporting;
 } TestRun;
 
-// Dims the test does not bind stay -1; its tensors must not need them.
-static void find_dims(TestRun *run) {
-  const blo_program *program = run->program;
-  for (size_t i = 0; i < program->dim_count; i++) {
-    run->dims[i] = program->dim_values ? program->dim_values[i] : -1;
-    for (size_t d = 0; d < run->options->dim_count; d++) {
-      if (strcmp(run->options->dims[d].name, program->dims[i]) == 0)
-        run->dims[i] = run->options->dims[d].value;
-    }
+// The file that the test names, from the folder of the program that it stands in.
+static blo_status load_data(TestRun *run) {
+  const char *file = run->test->data_file, *slash = strrchr(run->test->place, '/');
+  run->data = run->options->data;
+  if (run->data || !file) return BLO_OK;
+  size_t folder = slash && file[0] != '/' ? (size_t)(slash + 1 - run->test->place) : 0;
+  size_t bytes = folder + strlen(file) + 1;
+  char *path = blo_allocate(run->context, bytes);
+  if (!path) return BLO_NO_MEMORY;
+  snprintf(path, bytes, "%.*s%s", (int)folder, run->test->place, file);
+  blo_status status = blo_data_load(run->context, (const char *const[]){path}, 1, &run->owned);
+  blo_release(run->context, path);
+  run->data = run->owned;
+  return status;
+}
+
+// Dims that neither the options nor the arrays the entry reads bind stay -1; its tensors must not
+// need them.
+static blo_status find_dims(TestRun *run) {
+  const blo_entry *entry = run->test->entry;
+  blo_program read = *run->program; // with the data that the entry reads and no other
+  blo_data *declared = blo_allocate_array(run->context, entry->input_count, sizeof *declared);
+  if (!declared) return BLO_NO_MEMORY;
+  read.data = declared;
+  read.data_count = 0;
+  for (size_t i = 0; i < entry->input_count; i++) {
+    const blo_value *input = &entry->inputs[i];
+    bool known = input->role == BLO_ROLE_DATA && input->index >= 0 &&
+                 (size_t)input->index < run->program->data_count;
+    if (known) declared[read.data_count++] = run->program->data[input->index];
   }
+  blo_status status = blo_data_infer_dims(run->context, run->data, &read, run->options->dims,
+                                          run->options->dim_count, run->dims);
+  blo_release(run->context, declared);
+  return status;
 }
 
 static bool shape_is_known(const TestRun *run, const blo_size *shape, int32_t rank) {
@@ -94,12 +121,11 @@ static blo_status gather_inputs(TestRun *run) {
       run->inputs[i] = &run->reporting;
       break;
     case BLO_ROLE_DATA:
-      if (!run->options->data || input->index < 0) {
+      if (!run->data || input->index < 0) {
         return blo_fail(run->context, BLO_BAD_DATA, "E0602", "%s: test \"%s\" needs data for `%s`",
                         run->test->place, run->test->name, input->name);
       }
-      status =
-          blo_data_read(run->options->data, run->program, (size_t)input->index, run->dims, &array);
+      status = blo_data_read(run->data, run->program, (size_t)input->index, run->dims, &array);
       run->inputs[i] = array.data;
       break;
     default:
@@ -155,11 +181,6 @@ static blo_status call(TestRun *run, blo_test_result *result) {
                         .stop = run->options->stop ? run->options->stop : &never,
                         .self = entry->self};
   blo_status status = (blo_status)entry->run(&arguments);
-  for (size_t i = 0; i < run->program->note_count; i++) {
-    const blo_note *note = &run->program->notes[i];
-    if (!result->notes[i] || note->code[0] != 'E') continue;
-    return blo_fail(run->context, BLO_BAD_DATA, note->code, "%s: %s", note->place, note->text);
-  }
   if (!status) return BLO_OK;
   return blo_fail(run->context, status, "", "%s: test \"%s\" %s", run->test->place, run->test->name,
                   blo_status_name(status));
@@ -178,8 +199,9 @@ static blo_status run_test(TestRun *run, blo_test_result *result) {
   if (!run->dims || !run->offsets || !run->inputs || !run->outputs || !run->places ||
       !result->expects || !result->notes)
     return BLO_NO_MEMORY;
-  find_dims(run);
-  blo_status status = lay_out(run);
+  blo_status status = load_data(run);
+  if (!status) status = find_dims(run);
+  if (!status) status = lay_out(run);
   result->memory = run->block;
   if (!status) status = gather_inputs(run);
   if (!status) status = call(run, result);
@@ -201,6 +223,7 @@ blo_status blo_run_test(blo_context *context, const blo_program *program, const 
   blo_release(context, run.inputs);
   blo_release(context, run.outputs);
   blo_release(context, run.places);
+  blo_data_free(run.owned);
   return result->status;
 }
 
