@@ -1,44 +1,284 @@
-// From items to kernels.
-#include "loop/lower_internal.h"
+// Which items share a kernel.
+//
+// One sweep over the items between two control steps, in program order. Every value of a group is,
+// for the group's row axis, invariant (comes from outside), aligned (row r of it is computed in row
+// r) or summed over the rows. An item joins a group if all it reads from the group is aligned with
+// one axis of its own; what is summed is complete only after the last row, so its readers go
+// elsewhere. Among the items of a group those with the same iteration space, reading each other at
+// the same place only, share their loops as well.
+//
+// Independent items join where they read the same rows of a buffer, or have the same iteration
+// space as a group of a single loop nest. Scalars follow the group that made their operands.
+#include "loop/fuse.h"
 
-static const char *item_name(const Item *item) {
-  switch (item->kind) {
+// --- what an item reads and where
+// -----------------------------------------------------------------
+
+static Work *work_create(Lowering *l, Item *item) {
+  Work *w = ARENA_NEW(l->arena, Work);
+  *w = (Work){.item = item, .space = item_space(item), .row = -1, .group = -1, .cluster = -1};
+  Nest scratch = nest_create(l, "probe", item->span);
+  for (int i = 0; i < w->space.rank; i++) {
+    w->axes[i] = expr_axis(scratch.k, kernel_axis(scratch.k, "i"));
+    w->space.index[i] = affine_variable(l->module, w->axes[i]);
+  }
+  item_probe(&scratch, item, &w->space);
+  for (size_t i = 0; i < scratch.uses.count; i++)
+    if (scratch.uses.data[i].load) VEC_PUSH(l->arena, &w->loads, scratch.uses.data[i]);
+  return w;
+}
+
+static bool adds_to_target(const Item *item) {
+  return item->kind == ITEM_UNVIEW || item->kind == ITEM_SCATTER || item->kind == ITEM_UPDATE;
+}
+
+static bool reads(const Work *w, const Buffer *buffer) {
+  if (adds_to_target(w->item) && w->item->target.buffer == buffer) return true;
+  for (size_t i = 0; i < w->loads.count; i++)
+    if (w->loads.data[i].buffer == buffer) return true;
+  return false;
+}
+
+// Must `later` stay behind `earlier`?
+static bool depends(const Work *later, const Work *earlier) {
+  const Buffer *written = earlier->item->target.buffer, *target = later->item->target.buffer;
+  return (written && (reads(later, written) || target == written)) ||
+         (target && reads(earlier, target));
+}
+
+static bool is_scalar(const Work *w) {
+  return w->space.rank == 0 && w->item->kind != ITEM_CLEAR_ROWS && !adds_to_target(w->item);
+}
+
+// The axis of the space that an index is, or -1.
+static int plain_axis(const Work *w, const Affine *index) {
+  int64_t offset, factor;
+  if (index->count != 1 || !dim_is_const(index->offset, &offset) || offset) return -1;
+  if (!dim_is_const(index->terms[0].factor, &factor) || factor != 1) return -1;
+  for (int i = 0; i < w->space.rank; i++)
+    if (w->axes[i] == index->terms[0].variable) return i;
+  return -1;
+}
+
+bool work_can_share_loops(Work *w) {
+  const Item *item = w->item;
+  if (item->kind == ITEM_MAP || item->kind == ITEM_NOTE || item->kind == ITEM_RANGE) return true;
+  if (item->kind == ITEM_DOT &&
+      w->space.rank - item->op->attr.dot.contract_count > item->op->attr.dot.batch_count)
+    return false;
+  if (item->kind != ITEM_REDUCE && item->kind != ITEM_DOT) return false;
+  int kept = work_kept(w);
+  if (kept == w->space.rank) return false;
+  for (int i = 0; i < w->space.rank; i++)
+    if ((item_target_axis(item, i) >= 0) != (i < kept)) return false;
+  return true;
+}
+
+int work_kept(const Work *w) {
+  if (w->item->kind == ITEM_NOTE || w->item->kind == ITEM_RANGE) return 0;
+  return w->item->type->rank;
+}
+
+static bool can_follow_rows(const Work *w, int axis) {
+  switch (w->item->kind) {
   case ITEM_MAP:
-    return item->op ? op_table[item->op->code].text : item->value ? "copy" : "clear";
-  case ITEM_CLEAR_ROWS:
-    return "clear_rows";
-  case ITEM_COUNT:
-    return "count";
-  case ITEM_NOTE:
-    return "note";
-  case ITEM_RANGE:
-    return "range";
+  case ITEM_REDUCE:
+  case ITEM_DOT:
+    return true;
+  case ITEM_ARGMAX:
+    return item_target_axis(w->item, axis) >= 0;
+  case ITEM_CUMSUM:
+    return axis != w->item->op->attr.scan.axis;
   default:
-    return op_table[item->op->code].text;
+    return false;
   }
 }
 
-static void launch(Lowering *l, const Nest *nest, Kernel *kernel) {
-  Step *step = ARENA_NEW(l->arena, Step);
-  step->kind = STEP_LAUNCH;
-  step->counter = -1;
-  step->kernel = kernel;
-  for (size_t i = 0; i < nest->buffers.count; i++) {
-    BufferUse use = {nest->buffers.data[i], -1, NULL};
-    VEC_PUSH(l->arena, &step->buffers, use);
+// --- joining
+// --------------------------------------------------------------------------------------
+
+// The axis of w that follows the rows of producer p, from all loads of what p writes; -1: none.
+static int aligned_axis(const Work *w, const Work *p) {
+  int target_axis = item_target_axis(p->item, p->row), axis = -1;
+  if (target_axis < 0 || p->item->part_type) return -1;
+  for (size_t i = 0; i < w->loads.count; i++) {
+    const LinearUse *load = &w->loads.data[i];
+    if (load->buffer != p->item->target.buffer) continue;
+    if (!load->index || target_axis >= load->rank) return -1;
+    int found = plain_axis(w, load->index[target_axis]);
+    if (found < 0 || (axis >= 0 && found != axis)) return -1;
+    axis = found;
   }
-  for (size_t i = 0; i < nest->scalars.count; i++)
-    VEC_PUSH(l->arena, &step->scalars, nest->scalars.data[i]);
-  VEC_PUSH(l->arena, l->steps, step);
-  VEC_PUSH(l->arena, &l->schedule->kernels, kernel);
+  return axis;
+}
+
+// An axis of w along which it reads the same rows of a buffer as p does along its row; -1: none.
+static int shared_axis(const Work *w, const Work *p) {
+  for (size_t i = 0; i < p->loads.count; i++) {
+    const LinearUse *theirs = &p->loads.data[i];
+    if (!theirs->index || theirs->rank < 2) continue;
+    for (size_t k = 0; k < w->loads.count; k++) {
+      const LinearUse *ours = &w->loads.data[k];
+      if (ours->buffer != theirs->buffer || !ours->index || ours->rank != theirs->rank) continue;
+      if (plain_axis(p, theirs->index[0]) != p->row) continue;
+      int axis = plain_axis(w, ours->index[0]);
+      if (axis >= 0 && can_follow_rows(w, axis)) return axis;
+    }
+  }
+  return -1;
+}
+
+// The axis of w that follows the rows of g; -1: it cannot join.
+static int row_in_group(const Work *w, const Group *g) {
+  int axis = -1;
+  for (size_t i = 0; i < g->tail.count; i++)
+    if (depends(w, g->tail.data[i])) return -1;
+  for (size_t i = 0; i < g->works.count; i++) {
+    const Work *p = g->works.data[i];
+    if (!depends(w, p)) continue;
+    int found = aligned_axis(w, p);
+    if (found < 0 || (axis >= 0 && found != axis)) return -1;
+    axis = found;
+  }
+  for (size_t i = 0; i < g->works.count && axis < 0; i++) axis = shared_axis(w, g->works.data[i]);
+  return axis >= 0 && can_follow_rows(w, axis) ? axis : -1;
+}
+
+static bool same_space(const Work *a, const Work *b) {
+  if (a->space.rank != b->space.rank) return false;
+  for (int i = 0; i < a->space.rank; i++)
+    if (a->space.extents[i] != b->space.extents[i]) return false;
+  return true;
+}
+
+// Can w run in the loops of p, reading what p writes at the place where p writes it only?
+static bool shares_loops(Work *w, Work *p) {
+  if (!work_can_share_loops(w) || !work_can_share_loops(p) || !same_space(w, p)) return false;
+  if (!depends(w, p)) return true;
+  if (p->item->kind != ITEM_MAP || p->item->part_type) return false;
+  if (w->item->target.buffer == p->item->target.buffer) return false;
+  for (size_t i = 0; i < w->loads.count; i++) {
+    const LinearUse *load = &w->loads.data[i];
+    if (load->buffer != p->item->target.buffer) continue;
+    if (!load->index) return false;
+    for (int k = 0; k < load->rank; k++)
+      if (plain_axis(w, load->index[k]) != k) return false;
+  }
+  return !p->item->target.buffer || !reads(p, w->item->target.buffer);
+}
+
+// The first cluster w can join: behind everything it depends on, and with all members sharing
+// loops.
+static int find_cluster(Work *w, const Group *g) {
+  int first = 0;
+  for (size_t i = 0; i < g->works.count; i++) {
+    Work *p = g->works.data[i];
+    if (depends(w, p) && p->cluster >= first) first = p->cluster + !shares_loops(w, p);
+  }
+  for (int c = first; c < g->cluster_count; c++) {
+    bool fits = true;
+    for (size_t i = 0; i < g->works.count && fits; i++) {
+      Work *p = g->works.data[i];
+      if (p->cluster == c) fits = shares_loops(w, p) && p->row == w->row;
+    }
+    if (fits) return c;
+  }
+  return g->cluster_count;
+}
+
+static void add_work(Lowering *l, Group *g, Work *w, int row) {
+  w->row = row;
+  w->cluster = find_cluster(w, g);
+  if (w->cluster == g->cluster_count) g->cluster_count++;
+  VEC_PUSH(l->arena, &g->works, w);
+}
+
+// The axis of a new group's rows: the leading axis of the larger operand of a dot, else the first.
+static int natural_row(const Work *w) {
+  const Item *item = w->item;
+  int axis = w->space.rank ? 0 : -1;
+  if (item->kind == ITEM_DOT && w->space.rank) {
+    const Value *left = item->op->operands[0], *right = item->op->operands[1];
+    bool prefer_left = left->type->rank >= right->type->rank;
+    for (size_t i = 0; i < w->loads.count; i++) {
+      const LinearUse *load = &w->loads.data[i];
+      if (!load->index || load->rank != (prefer_left ? left : right)->type->rank || !load->rank)
+        continue;
+      int found = plain_axis(w, load->index[0]);
+      if (found >= 0) {
+        axis = found;
+        break;
+      }
+    }
+  }
+  return axis >= 0 && can_follow_rows(w, axis) ? axis : -1;
+}
+
+static Group *new_group(Lowering *l, GroupList *groups) {
+  Group *g = ARENA_NEW(l->arena, Group);
+  VEC_PUSH(l->arena, groups, g);
+  return g;
+}
+
+static int last_dependency(const Work *w, const GroupList *groups) {
+  for (int i = (int)groups->count - 1; i >= 0; i--) {
+    const Group *g = groups->data[i];
+    for (size_t k = 0; k < g->works.count; k++)
+      if (depends(w, g->works.data[k])) return i;
+    for (size_t k = 0; k < g->tail.count; k++)
+      if (depends(w, g->tail.data[k])) return i;
+  }
+  return -1;
+}
+
+// Independent items of equal space share the loops of a group that is one loop nest.
+static int row_by_space(Work *w, const Group *g) {
+  if (g->cluster_count != 1 || !work_can_share_loops(w)) return -1;
+  for (size_t i = 0; i < g->works.count; i++)
+    if (!shares_loops(w, g->works.data[i])) return -1;
+  for (size_t i = 0; i < g->tail.count; i++)
+    if (depends(w, g->tail.data[i])) return -1;
+  return g->works.data[0]->row;
+}
+
+static void place_work(Lowering *l, GroupList *groups, Work *w, bool fuse) {
+  int first = last_dependency(w, groups);
+  for (int i = first < 0 ? 0 : first; fuse && i < (int)groups->count; i++) {
+    Group *g = groups->data[i];
+    if (g->alone) continue;
+    if (is_scalar(w)) {
+      if (i != first && g->works.count) continue;
+      VEC_PUSH(l->arena, &g->tail, w);
+      return;
+    }
+    int row = row_in_group(w, g);
+    if (row < 0) row = row_by_space(w, g);
+    if (row < 0 || w->space.extents[row] != g->rows) continue;
+    add_work(l, g, w, row);
+    return;
+  }
+  Group *g = new_group(l, groups);
+  if (is_scalar(w)) {
+    VEC_PUSH(l->arena, &g->tail, w);
+    return;
+  }
+  int row = natural_row(w);
+  g->alone = row < 0 && !work_can_share_loops(w);
+  if (row >= 0) g->rows = w->space.extents[row];
+  add_work(l, g, w, row);
 }
 
 void lower_flush(Lowering *l) {
-  for (size_t i = 0; i < l->items.count; i++) {
-    const Item *item = l->items.data[i];
-    Nest nest = nest_create(l, item_name(item), item->span);
-    lower_item(&nest, item, NULL);
-    launch(l, &nest, kernel_finish(nest.k));
-  }
+  GroupList groups = {0};
+  for (size_t i = 0; i < l->items.count; i++)
+    place_work(l, &groups, work_create(l, l->items.data[i]), l->options.fuse);
   l->items.count = 0;
+  for (size_t i = 0; i < groups.count; i++) {
+    Step *step = ARENA_NEW(l->arena, Step);
+    step->kind = STEP_LAUNCH;
+    step->counter = -1;
+    groups.data[i]->step = step;
+    VEC_PUSH(l->arena, l->steps, step);
+    VEC_PUSH(l->arena, &l->groups, groups.data[i]);
+  }
 }

@@ -538,6 +538,7 @@ Schedule *lower_func(const Func *func, const LowerOptions *options) {
   }
   lower_block(&l, func->body, targets);
   lower_flush(&l);
+  fuse_emit(&l);
   number_steps(&l.schedule->steps, 0);
   return l.schedule;
 }

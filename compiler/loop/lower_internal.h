@@ -107,6 +107,7 @@ typedef struct Lowering {
   Map *info;       // Value * -> ValueInfo *
   ItemList items;  // pending, in program order
   StepList *steps; // where finished steps go
+  VEC(struct Group *) groups; // launches whose kernels are made at the end (fuse.h)
 } Lowering;
 
 ValueInfo *value_info(Lowering *l, const Value *v);
@@ -117,8 +118,10 @@ bool reshape_is_affine(const Module *module, const Type *from, const Type *to);
 Buffer *lower_buffer(Lowering *l, BufferKind kind, Dtype dtype, const Dim *entries);
 Access access_of(Buffer *buffer);
 Access access_row(Lowering *l, Access access, int counter, const Dim *stride);
-/// Makes kernels of the pending items and appends their launches (fuse.c).
+/// Groups the pending items and appends a launch for each group; kernels follow when all is known.
 void lower_flush(Lowering *l);
+/// Builds the kernels of all groups and fills their launch steps.
+void fuse_emit(Lowering *l);
 
 // ---------------------------------------------------------------- one kernel under construction
 

@@ -1,0 +1,36 @@
+// Shared by fuse.c (which items share a kernel) and fuse_kernel.c (the kernel of a group).
+#ifndef BLO_LOOP_FUSE_H
+#define BLO_LOOP_FUSE_H
+
+#include "loop/lower_internal.h"
+
+/// An item with what fusion has to know of it.
+typedef struct Work {
+  Item *item;
+  Space space;                 // extents; index over scratch axes
+  Expr *axes[MAX_AXES];
+  VEC(LinearUse) loads;
+  int row;                     // axis that follows the rows of the group, -1: none
+  int group;
+  int cluster;                 // works of one cluster share their loops
+} Work;
+
+/// Works that become one kernel: those with a row are handled row block by row block, then come those
+/// without (`tail`), which may use sums over the rows.
+typedef struct Group {
+  VEC(Work *) works;
+  VEC(Work *) tail;
+  const Dim *rows; // extent of the row axis; NULL: only a tail, or one item that is not blocked
+  bool alone;      // takes nothing else
+  int cluster_count;
+  Step *step;
+} Group;
+
+typedef VEC(Group *) GroupList;
+
+/// A dot without free axes is a reduction of products. Is the item a map, or such a reduction of which
+/// the kept axes come first?
+bool work_can_share_loops(Work *w);
+/// Number of leading axes that a work of shared loops keeps.
+int work_kept(const Work *w);
+#endif
