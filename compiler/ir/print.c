@@ -166,9 +166,16 @@ static void print_map(Printer *p, const IndexMap *map) {
 }
 
 // What a view usually is called, as a comment.
-static const char *map_kind(const IndexMap *map) {
+static const char *map_kind(const Op *op) {
+  const IndexMap *map = &op->attr.map;
+  if (op->operand_count != 1 || !op->operands[0]) return "incomplete"; // the verifier prints such
+  const Type *x = op->operands[0]->type, *y = op->results[0]->type;
   int permutation[MAX_RANK];
-  if (map_is_permutation(map, permutation)) return "transpose";
+  if (map_is_permutation(map, permutation)) {
+    for (int k = 0; k < map->in_rank; k++)
+      if (y->shape[k] != x->shape[permutation[k]]) return "slice"; // a leading part
+    return "transpose";
+  }
   bool offsets = false, scaled = false, flipped = false, used[MAX_RANK] = {0};
   for (int i = 0; i < map->in_rank; i++) {
     int64_t zero;
@@ -266,7 +273,7 @@ static void print_attr(Printer *p, const Op *op) {
   case OP_VIEW:
   case OP_UNVIEW:
     print_map(p, &attr->map);
-    text_addf(p->out, " ; %s", map_kind(&attr->map));
+    text_addf(p->out, " ; %s", map_kind(op));
     break;
   case OP_CONCAT:
     text_addf(p->out, " axis %d", attr->concat.axis);
