@@ -1,19 +1,23 @@
 // Checks of derivatives and batching against plain evaluation, shared by the derivative tests.
 //
-// A function of the IR and arguments for it go in; derived functions are built, verified, interpreted
-// and compared: tangents with central differences, cotangents with tangents, batches with rows.
+// A function of the IR and arguments for it go in; derived functions are built, verified,
+// interpreted and compared: tangents with central differences, cotangents with tangents, batches
+// with rows.
 #ifndef BLO_TESTS_DIFF_CHECK_H
 #define BLO_TESTS_DIFF_CHECK_H
 
+// clang-format off
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
 #include <stdint.h>
 #include <cmocka.h>
+// clang-format on
 
 #include "diff/diff.h"
 #include "ir/builder.h"
 #include "ir/passes.h"
+#include "opt/opt.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -49,7 +53,9 @@ static inline Example example_create(void) {
   return e;
 }
 
-static inline void example_destroy(Example *e) { arena_destroy(e->arena); }
+static inline void example_destroy(Example *e) {
+  arena_destroy(e->arena);
+}
 
 static inline const Type *shape_type(Module *module, Dtype dtype, int rank, const int64_t *shape) {
   const Dim *dims[MAX_RANK];
@@ -131,7 +137,8 @@ static inline Tensor **run_func(Example *e, const Func *func, Tensor *const *arg
   return results;
 }
 
-// --- derived functions ----------------------------------------------------------------------------
+// --- derived functions
+// ----------------------------------------------------------------------------
 
 static inline Func *new_func(Example *e, const char *name) {
   return func_create(e->module,
@@ -177,7 +184,8 @@ static inline Func *derive_forward(Example *e, Func *func, Mode mode) {
   return derived;
 }
 
-/// Parameters of func, then cotangents of its float results; yields cotangents of its float parameters.
+/// Parameters of func, then cotangents of its float results; yields cotangents of its float
+/// parameters.
 static inline Func *derive_reverse(Example *e, Func *func) {
   int outputs = (int)func->body->yields.count, inputs = (int)func->body->params.count;
   Value **values = ARENA_ARRAY(e->arena, Value *, (size_t)outputs + 1);
@@ -202,7 +210,8 @@ static inline Func *derive_reverse(Example *e, Func *func) {
   return derived;
 }
 
-// --- comparisons ----------------------------------------------------------------------------------
+// --- comparisons
+// ----------------------------------------------------------------------------------
 
 static inline Tensor *like(Example *e, const Tensor *t, double range) {
   Tensor *other = tensor_create(e->arena, t->dtype, t->rank, t->shape);
@@ -212,8 +221,7 @@ static inline Tensor *like(Example *e, const Tensor *t, double range) {
 
 static inline Tensor *moved(Example *e, const Tensor *t, const Tensor *direction, double step) {
   Tensor *other = tensor_create(e->arena, t->dtype, t->rank, t->shape);
-  for (int64_t i = 0; i < t->count; i++)
-    other->reals[i] = t->reals[i] + step * direction->reals[i];
+  for (int64_t i = 0; i < t->count; i++) other->reals[i] = t->reals[i] + step * direction->reals[i];
   return other;
 }
 
@@ -225,19 +233,31 @@ static inline double scale_of(const Tensor *a, const Tensor *b) {
 }
 
 static inline void compare(const char *what, const Tensor *a, const Tensor *b, double tolerance) {
-  if (a->count != b->count) fail_msg("%s: %d entries against %d", what, (int)a->count, (int)b->count);
+  if (a->count != b->count)
+    fail_msg("%s: %d entries against %d", what, (int)a->count, (int)b->count);
   double scale = a->reals ? scale_of(a, b) : 1;
   for (int64_t i = 0; i < a->count; i++) {
-    bool same = a->reals ? fabs(a->reals[i] - b->reals[i]) <= tolerance * scale ||
-                               (isnan(a->reals[i]) && isnan(b->reals[i])) ||
-                               a->reals[i] == b->reals[i]
-                         : a->integers[i] == b->integers[i];
+    bool same = a->reals
+                    ? fabs(a->reals[i] - b->reals[i]) <= tolerance * scale ||
+                          (isnan(a->reals[i]) && isnan(b->reals[i])) || a->reals[i] == b->reals[i]
+                    : a->integers[i] == b->integers[i];
     if (!same && a->reals)
       fail_msg("%s: entry %d is %.10g, expected %.10g", what, (int)i, a->reals[i], b->reals[i]);
     if (!same)
       fail_msg("%s: entry %d is %lld, expected %lld", what, (int)i, (long long)a->integers[i],
                (long long)b->integers[i]);
   }
+}
+
+/// Runs a function that is not needed any more, before and after optimisation.
+static inline Tensor **run_optimised(Example *e, Func *func, Tensor *const *arguments) {
+  Tensor **plain = run_func(e, func, arguments);
+  opt_func(func);
+  verify_module(e);
+  Tensor **optimised = run_func(e, func, arguments);
+  for (size_t i = 0; i < func->body->yields.count; i++)
+    compare("optimised", optimised[i], plain[i], 1e-9);
+  return optimised;
 }
 
 /// Random directions for the float arguments.
@@ -270,8 +290,7 @@ static inline void check_forward(Example *e, const char *what, Func *func, Mode 
     minus[i] = moved(e, arguments[i], directions[k++], -step);
   }
   Func *derived = derive_forward(e, func, mode);
-  Tensor **tangents =
-      run_func(e, derived, append(e, arguments, count, directions, floats));
+  Tensor **tangents = run_optimised(e, derived, append(e, arguments, count, directions, floats));
   Tensor **above = run_func(e, func, plus), **below = run_func(e, func, minus);
   for (size_t i = 0, k = 0; i < func->body->yields.count; i++) {
     if (!above[i]->reals) continue;
@@ -295,12 +314,11 @@ static inline void check_reverse(Example *e, const char *what, Func *func,
   Tensor *directions[MAX_INPUTS], *cotangents[MAX_INPUTS];
   int floats = draw_directions(e, arguments, count, directions);
   Func *forward = derive_forward(e, func, MODE_JVP), *reverse = derive_reverse(e, func);
-  Tensor **tangents =
-      run_func(e, forward, append(e, arguments, count, directions, floats));
+  Tensor **tangents = run_optimised(e, forward, append(e, arguments, count, directions, floats));
   size_t outputs = forward->body->yields.count;
   for (size_t i = 0; i < outputs; i++) cotangents[i] = like(e, tangents[i], 1);
   Tensor **gradients =
-      run_func(e, reverse, append(e, arguments, count, cotangents, (int)outputs));
+      run_optimised(e, reverse, append(e, arguments, count, cotangents, (int)outputs));
   double left = inner(cotangents, tangents, outputs);
   double right = inner(gradients, directions, (size_t)floats);
   double scale = fmax(1, fmax(fabs(left), fabs(right)));
@@ -336,7 +354,8 @@ static inline void check_derivatives(Example *e, const char *what, Tensor *const
   check_reverse(e, text, reverse, more);
 }
 
-// --- batches --------------------------------------------------------------------------------------
+// --- batches
+// --------------------------------------------------------------------------------------
 
 enum { BATCH_ROWS = 3 };
 
@@ -359,8 +378,7 @@ static inline Func *derive_batch(Example *e, Func *func, uint32_t mask) {
   for (size_t i = 0; i < inputs; i++) {
     const Type *type = func->body->params.data[i]->type;
     if (mask >> i & 1) {
-      batched[i] =
-          block_add_param(derived->body, type_with_leading(e->module, type, extent), NULL);
+      batched[i] = block_add_param(derived->body, type_with_leading(e->module, type, extent), NULL);
     } else {
       single[i] = block_add_param(derived->body, type, NULL);
     }
@@ -386,7 +404,7 @@ static inline void check_batch(Example *e, const char *what, Func *func, uint32_
     arguments[i] = draw_input(e, &input);
   }
   Func *batch = derive_batch(e, func, mask);
-  Tensor **all = run_func(e, batch, arguments);
+  Tensor **all = run_optimised(e, batch, arguments);
   for (int64_t row = 0; row < BATCH_ROWS; row++) {
     for (int i = 0; i < e->count; i++)
       single[i] = mask >> i & 1 ? row_of(e, arguments[i], row) : arguments[i];

@@ -1,7 +1,7 @@
 // The op-table walk: every op's derivative and batching rule against plain evaluation.
 //
-// Each op has a maker of examples; the walk runs over op_table, so that a new op without a maker fails.
-// Shapes include scalars and extents 0 and 1.
+// Each op has a maker of examples; the walk runs over op_table, so that a new op without a maker
+// fails. Shapes include scalars and extents 0 and 1.
 #include "unit/diff_check.h"
 
 typedef bool Maker(Example *e, Opcode code, int variant);
@@ -27,20 +27,22 @@ static const Type *plain_type(Example *e, Dtype dtype, int variant) {
   return type_of(e, dtype, plain_shapes[variant].rank, plain_shapes[variant].shape);
 }
 
-static const Type *scalar(Example *e, Dtype dtype) { return type_scalar(e->module, dtype); }
+static const Type *scalar(Example *e, Dtype dtype) {
+  return type_scalar(e->module, dtype);
+}
 
-// --- sources and elementwise ----------------------------------------------------------------------
+// --- sources and elementwise
+// ----------------------------------------------------------------------
 
 static bool make_constant(Example *e, Opcode code, int variant) {
   if (variant > 0) return false;
   const Type *type = F64(e, 3);
   Value *x = example_input(e, type, -1, 1);
-  Value *c = code == OP_CONST  ? ir_dense_real(&e->b, type, (double[]){1, -2, 0.5})
-             : code == OP_IOTA ? ir_iota(&e->b, type, 0)
-                               : ir_broadcast_suffix(&e->b,
-                                                     ir_convert(&e->b, ir_dim(&e->b, type->shape[0]),
-                                                                DT_F64),
-                                                     type);
+  Value *c = code == OP_CONST ? ir_dense_real(&e->b, type, (double[]){1, -2, 0.5})
+             : code == OP_IOTA
+                 ? ir_iota(&e->b, type, 0)
+                 : ir_broadcast_suffix(
+                       &e->b, ir_convert(&e->b, ir_dim(&e->b, type->shape[0]), DT_F64), type);
   example_yield_both(e, ir_binary(&e->b, OP_MUL, x, c));
   return true;
 }
@@ -159,7 +161,8 @@ static bool make_select(Example *e, Opcode code, int variant) {
   return true;
 }
 
-// --- index maps -----------------------------------------------------------------------------------
+// --- index maps
+// -----------------------------------------------------------------------------------
 
 typedef struct MapCase {
   int64_t in[3];
@@ -170,17 +173,17 @@ typedef struct MapCase {
 } MapCase;
 
 static const MapCase map_cases[] = {
-    {{2, 3}, 2, {3, 2}, 2, {0, 1, 1, 0}, {0, 0}},    // transpose
-    {{3}, 1, {4, 3}, 2, {0, 1}, {0}},                // broadcast
-    {{7}, 1, {3}, 1, {2}, {1}},                      // stride
-    {{5}, 1, {5}, 1, {-1}, {4}},                     // flip
-    {{4, 4}, 2, {4}, 1, {1, 1}, {0, 0}},             // diagonal
-    {{8}, 1, {6, 3}, 2, {1, 1}, {0}},                // window
-    {{5}, 1, {3}, 1, {1}, {0}},                      // leading part
+    {{2, 3}, 2, {3, 2}, 2, {0, 1, 1, 0}, {0, 0}},          // transpose
+    {{3}, 1, {4, 3}, 2, {0, 1}, {0}},                      // broadcast
+    {{7}, 1, {3}, 1, {2}, {1}},                            // stride
+    {{5}, 1, {5}, 1, {-1}, {4}},                           // flip
+    {{4, 4}, 2, {4}, 1, {1, 1}, {0, 0}},                   // diagonal
+    {{8}, 1, {6, 3}, 2, {1, 1}, {0}},                      // window
+    {{5}, 1, {3}, 1, {1}, {0}},                            // leading part
     {{2, 3}, 2, {2, 1, 3}, 3, {1, 0, 0, 0, 0, 1}, {0, 0}}, // new axis
-    {{0, 3}, 2, {3, 0}, 2, {0, 1, 1, 0}, {0, 0}},    // empty
-    {{0}, 0, {2, 3}, 2, {0}, {0}},                   // scalar
-    {{3}, 1, {0}, 0, {0}, {1}},                      // one entry
+    {{0, 3}, 2, {3, 0}, 2, {0, 1, 1, 0}, {0, 0}},          // empty
+    {{0}, 0, {2, 3}, 2, {0}, {0}},                         // scalar
+    {{3}, 1, {0}, 0, {0}, {1}},                            // one entry
 };
 enum { MAP_CASES = sizeof map_cases / sizeof *map_cases };
 
@@ -222,20 +225,20 @@ static bool make_concat(Example *e, Opcode code, int variant) {
   return true;
 }
 
-// --- reductions -----------------------------------------------------------------------------------
+// --- reductions
+// -----------------------------------------------------------------------------------
 
 static bool make_reduce(Example *e, Opcode code, int variant) {
   static const struct {
     int rank;
     int64_t shape[3];
     uint32_t axes;
-  } cases[] = {{1, {4}, 1},       {2, {2, 3}, 1},    {2, {2, 3}, 2},    {2, {2, 3}, 3},
-               {3, {2, 3, 2}, 5}, {3, {2, 3, 2}, 2}, {2, {3, 1}, 2},    {1, {1}, 1},
-               {2, {0, 3}, 2},    {2, {3, 0}, 2}};
+  } cases[] = {{1, {4}, 1},       {2, {2, 3}, 1}, {2, {2, 3}, 2}, {2, {2, 3}, 3}, {3, {2, 3, 2}, 5},
+               {3, {2, 3, 2}, 2}, {2, {3, 1}, 2}, {1, {1}, 1},    {2, {0, 3}, 2}, {2, {3, 0}, 2}};
   if (variant >= (int)(sizeof cases / sizeof *cases)) return false;
   if (code == OP_REDUCE_MAX && variant == 9) return true; // no entries, no maximum
-  Value *x = example_input(
-      e, type_of(e, DT_F64, cases[variant].rank, cases[variant].shape), -1.5, 1.5);
+  Value *x =
+      example_input(e, type_of(e, DT_F64, cases[variant].rank, cases[variant].shape), -1.5, 1.5);
   example_yield_both(e, ir_reduce(&e->b, code, x, cases[variant].axes));
   return true;
 }
@@ -246,14 +249,21 @@ static bool make_scan(Example *e, Opcode code, int variant) {
   int axis = variant >= 4 && variant < 8 ? 1 : 0;
   Value *x = example_input(e, type, -1, 1);
   switch (code) {
-  case OP_ARGMAX: example_yield(e, ir_argmax(&e->b, x, axis)); break;
-  case OP_ARGSORT: example_yield(e, ir_argsort(&e->b, x, axis, variant & 1)); break;
-  default: example_yield_both(e, ir_cumsum(&e->b, x, axis, variant & 1, variant & 2)); break;
+  case OP_ARGMAX:
+    example_yield(e, ir_argmax(&e->b, x, axis));
+    break;
+  case OP_ARGSORT:
+    example_yield(e, ir_argsort(&e->b, x, axis, variant & 1));
+    break;
+  default:
+    example_yield_both(e, ir_cumsum(&e->b, x, axis, variant & 1, variant & 2));
+    break;
   }
   return true;
 }
 
-// --- contractions ---------------------------------------------------------------------------------
+// --- contractions
+// ---------------------------------------------------------------------------------
 
 static bool make_dot(Example *e, Opcode code, int variant) {
   (void)code;
@@ -305,7 +315,8 @@ static bool make_dot(Example *e, Opcode code, int variant) {
     example_yield_both(e, ir_dot(&e->b, x, x, &attr));
     return true;
   }
-  default: return false;
+  default:
+    return false;
   }
   example_yield_both(e, ir_dot(&e->b, x, y, &attr));
   return true;
@@ -328,7 +339,8 @@ static bool make_matrix(Example *e, Opcode code, int variant) {
   return true;
 }
 
-// --- data-dependent places ------------------------------------------------------------------------
+// --- data-dependent places
+// ------------------------------------------------------------------------
 
 static bool make_gather(Example *e, Opcode code, int variant) {
   static const struct {
@@ -343,14 +355,13 @@ static bool make_gather(Example *e, Opcode code, int variant) {
                {2, {3, 4}, 0, {0}, 2, {0, 1}}, {2, {5, 3}, 0, {0}, 1, {0}},
                {2, {5, 3}, 1, {0}, 1, {0}}};
   if (variant >= (int)(sizeof cases / sizeof *cases)) return false;
-  Value *table = example_input(
-      e, type_of(e, DT_F64, cases[variant].table_rank, cases[variant].table), -1, 1);
-  const Type *index_type =
-      type_of(e, DT_I64, cases[variant].index_rank, cases[variant].index);
+  Value *table =
+      example_input(e, type_of(e, DT_F64, cases[variant].table_rank, cases[variant].table), -1, 1);
+  const Type *index_type = type_of(e, DT_I64, cases[variant].index_rank, cases[variant].index);
   Value *index[3];
   for (int i = 0; i < cases[variant].axis_count; i++)
-    index[i] = example_input(e, index_type, 0,
-                             (double)cases[variant].table[cases[variant].axes[i]]);
+    index[i] =
+        example_input(e, index_type, 0, (double)cases[variant].table[cases[variant].axes[i]]);
   int count = cases[variant].axis_count;
   Value *r = ir_gather(&e->b, table, count, cases[variant].axes, index);
   if (code == OP_GATHER) {
@@ -379,9 +390,11 @@ static bool make_slice(Example *e, Opcode code, int variant) {
   return true;
 }
 
-// --- control --------------------------------------------------------------------------------------
+// --- control
+// --------------------------------------------------------------------------------------
 
-// carry' = sin(carry * row) + w, row out = carry * w; variants: forward, reversed, while, two counts.
+// carry' = sin(carry * row) + w, row out = carry * w; variants: forward, reversed, while, two
+// counts.
 static bool make_loop(Example *e, Opcode code, int variant) {
   (void)code;
   if (variant > 4) return false;
@@ -462,9 +475,9 @@ static bool make_custom(Example *e, Opcode code, int variant) {
     Value *t = r ? block_add_param(block, type, NULL) : NULL;
     if (r == 1) {
       Value *u = block_add_param(block, type, NULL);
-      VEC_PUSH(m->arena, &block->yields,
-               ir_binary(&b, OP_ADD, ir_binary(&b, OP_MUL, by_p, t),
-                         ir_binary(&b, OP_MUL, cube, u)));
+      VEC_PUSH(
+          m->arena, &block->yields,
+          ir_binary(&b, OP_ADD, ir_binary(&b, OP_MUL, by_p, t), ir_binary(&b, OP_MUL, cube, u)));
     }
     if (r == 2) {
       VEC_PUSH(m->arena, &block->yields, ir_binary(&b, OP_MUL, by_p, t));
@@ -487,7 +500,8 @@ static bool make_note(Example *e, Opcode code, int variant) {
   return true;
 }
 
-// --- the walk -------------------------------------------------------------------------------------
+// --- the walk
+// -------------------------------------------------------------------------------------
 
 static Maker *const makers[OP_COUNT] = {
     [OP_CONST] = make_constant,
