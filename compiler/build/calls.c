@@ -349,6 +349,7 @@ static const Environment *bind_function(Evaluator *e, Arguments *a, const Functi
 
 static Staged *apply_item(Evaluator *e, const Function *f, const Call *call) {
   const Signature *s = signature_of(e, f->node);
+  if (e->checking) check_definition(e, f->node);
   if (s->broken || map_has(e->failed_items, f->node)) return staged_poison;
   Arguments a = {.signature = s,
                  .values = ARENA_ARRAY(e->arena, Staged *, (size_t)s->param_count + 1),

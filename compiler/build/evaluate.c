@@ -23,6 +23,7 @@ Evaluator *evaluator_create(Compilation *compilation, Module *module, const Prog
   e->layouts = map_create(e->arena);
   e->signatures = map_create(e->arena);
   e->failed_items = map_create(e->arena);
+  e->checked_items = map_create(e->arena);
   e->op_budget = 20000;
   e->first_id = module->next_id;
   return e;

@@ -46,6 +46,7 @@ struct Evaluator {
   void *program_builtin_self;
   Map *signatures;        // function item -> what its declaration says
   Map *failed_items;      // items whose definition was found wrong: uses are POISON
+  Map *checked_items;     // definitions checked or being checked
   struct Variable *variables; // open variables of comprehensions, innermost first
   bool checking;          // evaluating definitions: nothing is promised about dims
   uint32_t first_id;      // module->next_id when the stage began: the budget counts from here

@@ -153,6 +153,9 @@ void match_spec(Matching *m, const TypeSpec *formal, const TypeSpec *actual);
 /// The type with what is bound put in; NULL when a dim is not bound.
 const TypeSpec *spec_instantiate(Matching *m, const TypeSpec *spec);
 
+/// Evaluates a `fn` or struct with rigid dims, once; while definitions are being checked.
+void check_definition(Evaluator *e, const Node *node);
+
 /// The environment in which a struct's field types and initialisers are evaluated.
 const Environment *struct_environment(Evaluator *e, const Node *structure,
                                       const Dim *const *arguments, int count);
