@@ -52,14 +52,18 @@ static Staged *lower_now(Context *c, Span span) {
   return test->solved;
 }
 
-static StepResult *step_now(Context *c) {
+// One step of the method from here. Before run() the lower variables are solved first, as all that a test
+// sees: the estimate belongs to the lower solution (a method that starts cold sees the start values all the same).
+static StepResult *step_now(Context *c, Span span) {
   TestRun *test = c->test;
   if (test->step) return test->step;
+  State from = test->now;
+  if (!test->ran && test->stage->lower_optimizer && !test->stage->cold) from.y = lower_now(c, span);
   Builder builder = c->e->builder;
   Dynamic dynamic = c->e->dynamic;
   c->e->builder.block = c->entry->func->body;
   test->step = ARENA_NEW(c->build->arena, StepResult);
-  step_run(c, &test->now, test->step);
+  if (!from.y || !staged_is_poison(from.y)) step_run(c, &from, test->step);
   c->e->builder = builder;
   c->e->dynamic = dynamic;
   return test->step;
@@ -113,7 +117,7 @@ static Staged *asked_part(Context *c, const Call *call, Staged *bundle) {
 static Staged *call_hypergradient(const Call *call, void *self) {
   (void)self;
   Context *c = call->evaluator->resolve_self;
-  StepResult *step = step_now(c);
+  StepResult *step = step_now(c, call->span);
   if (!step->hypergradient) {
     if (step->method.moves_x)
       mistake(c->e, E0207, call->span, "`%s` moves x itself: it gives no hypergradient",
@@ -278,7 +282,7 @@ static Staged *variable_now(Context *c, const Binding *binding, Span span) {
 }
 
 static Staged *method_report_now(Context *c, const Binding *binding, Span span) {
-  StepResult *step = step_now(c);
+  StepResult *step = step_now(c, span);
   for (size_t i = 0; i < step->method.reports.count; i++)
     if (step->method.reports.data[i].node == binding->node)
       return method_report(c, &step->method.reports.data[i]);
