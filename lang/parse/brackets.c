@@ -146,7 +146,12 @@ bool token_starts_statement(const Parser *parser, size_t index) {
 bool token_may_start_statement(const Parser *parser, size_t index) {
   const Token *token = &parser->tokens.data[index];
   if (token->kind == T_LET || token->kind == T_SET) return true;
-  if (is_word_of_statement(token->kind) && !ends_a_name(kind_behind(parser, index))) return true;
+  int next = kind_behind(parser, index);
+  bool bare = next == T_SEMICOLON || next == T_RIGHT_BRACE;
+  if (is_word_of_statement(token->kind) && (bare || !ends_a_name(next))) return true;
+  // A name in front of a name or number: a statement whose word is misspelt.
+  if (token->kind == T_IDENTIFIER && (next == T_IDENTIFIER || next == T_INT || next == T_REAL))
+    return true;
   return token_starts_item(parser, index) || starts_setting_or_field(parser, index);
 }
 
@@ -277,7 +282,7 @@ bool tokens_balance(Parser *parser) {
   return tokens_match(parser);
 }
 
-static void report_put_in(Parser *parser, size_t index) {
+void tokens_report_open(Parser *parser, size_t index) {
   const Token *token = &parser->tokens.data[index];
   const Token *open = &parser->tokens.data[token->match];
   size_t next = index;
@@ -327,7 +332,7 @@ void tokens_report_braces(Parser *parser) {
     reported++;
     if (token->put_in && token->match != NO_MATCH) {
       uint32_t open = parser->tokens.data[token->match].span.start;
-      if (!tokens_have_mistake(parser, open, token->span.start)) report_put_in(parser, i);
+      if (!tokens_have_mistake(parser, open, token->span.start)) tokens_report_open(parser, i);
     }
     bool known = token->after_stray || is_skipped(parser, token->span.start) ||
                  tokens_have_mistake(parser, token->span.start, statement_end(parser, i));

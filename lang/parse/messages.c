@@ -191,13 +191,6 @@ void syntax_message(Parser *parser, const Token *found, const Expected *expected
   Diagnostics *diagnostics = parser->compilation->diagnostics;
   const char *what = token_phrase(parser, found);
   Diagnostic *d;
-  if (found->put_in) {
-    // The brace is ours: what is missing is missing behind the last token of the user's.
-    uint32_t end = parser->last ? parser->tokens.data[parser->last - 1].span.end : 0;
-    report(diagnostics, E0101, (Span){parser->source, end, end + 1}, "expected %s here",
-           words.count ? join_words(parser, &words) : "more");
-    return;
-  }
   if (words.count)
     d = report(diagnostics, E0101, found->span, "unexpected %s, expected %s", what,
                join_words(parser, &words));

@@ -119,16 +119,27 @@ static void drop_late_semicolon(Parser *parser) {
   if (late->kind == T_SEMICOLON) late->taken_out = late->after_stray = true;
 }
 
-// A mistake right where the last one was left, on the same line, is the same mistake.
-static bool is_same_mistake(const Parser *parser) {
+// A block that is read as a value but holds clauses: each clause fails behind its first word.
+static bool is_clause_of_value(const Parser *parser, const Expected *expected) {
   const TokenList *tokens = &parser->tokens;
   const Token *found = &tokens->data[parser->last];
-  if (found->after_stray) return true;
+  if (parser->last == 0 || found->enclosing == NO_MATCH) return false;
+  if (!expected_has(expected, T_PLUS) || !expected_has(expected, T_RIGHT_BRACE)) return false;
+  return token_may_start_statement(parser, parser->last - 1) &&
+         tokens_have_mistake(parser, tokens->data[found->enclosing].span.start, found->span.start);
+}
+
+// A mistake right where the last one was left, on the same line, is the same mistake.
+static bool is_same_mistake(const Parser *parser, const Expected *expected) {
+  const TokenList *tokens = &parser->tokens;
+  const Token *found = &tokens->data[parser->last];
+  if (found->after_stray || is_clause_of_value(parser, expected)) return true;
   if (found->put_in && found->match != NO_MATCH &&
       tokens_have_mistake(parser, tokens->data[found->match].span.start, found->span.start))
     return true;
   if (!parser->resumed) return false;
   size_t left = parser->resumed - 1;
+  if (parser->last == left && found->kind == T_IDENTIFIER) return false; // a misspelt word
   bool brace = tokens->data[left].kind == T_RIGHT_BRACE;
   size_t next = brace ? token_skip(parser, left + 1) : left;
   return parser->last <= next && (!found->line_start || tokens->data[left].put_in);
@@ -138,14 +149,19 @@ void stream_mistake(Parser *parser, const Expected *expected) {
   parser->failed = true;
   parser->semicolon_missed = parser->close_here = false;
   if (parser->mistakes++ >= ERROR_LIMIT || parser->too_deep) return;
-  if (is_same_mistake(parser) || report_taken_out(parser) || take_brace_out(parser)) return;
+  if (is_same_mistake(parser, expected) || report_taken_out(parser) || take_brace_out(parser))
+    return;
   if (move_brace_here(parser, expected)) {
     parser->close_here = true;
     return;
   }
   const Token *found = &parser->tokens.data[parser->last];
+  if (found->put_in && found->match != NO_MATCH) {
+    tokens_report_open(parser, parser->last);
+    return;
+  }
   const Token *previous = token_before(parser, parser->last);
-  bool ends = found->line_start || found->put_in || found->kind == T_RIGHT_BRACE;
+  bool ends = found->line_start || found->kind == T_RIGHT_BRACE;
   if (previous && ends && expected_has(expected, T_SEMICOLON)) {
     parser->semicolon_missed = true;
     report_missing_semicolon(parser, previous);

@@ -62,6 +62,8 @@ void tokens_read(Parser *parser);
 bool tokens_balance(Parser *parser);
 /// Matches brackets again after a brace was put in or taken out.
 bool tokens_match(Parser *parser);
+/// Reports the `{` that the `}` at `index`, which was put in, closes.
+void tokens_report_open(Parser *parser, size_t index);
 /// Reports the braces that were put in or taken out and are not reported yet.
 void tokens_report_braces(Parser *parser);
 /// Was a mistake reported between two places of the source?
