@@ -25,11 +25,11 @@ static void make_locals(KernelEmitter *k, const Axis *axis) {
 }
 
 static void emit_iteration(KernelEmitter *k, const Stmt *s, LLVMValueRef value) {
-  size_t mark = scope_open(k);
+  size_t mark = value_scope_open(k);
   k->axes[s->axis->id] = value;
   emit_body(k, &s->body);
   k->axes[s->axis->id] = NULL;
-  scope_close(k, mark);
+  value_scope_close(k, mark);
 }
 
 static void emit_unrolled(KernelEmitter *k, const Stmt *s) {
@@ -76,9 +76,9 @@ static void emit_branch(KernelEmitter *k, LLVMValueRef condition, const StmtList
   LLVMBasicBlockRef inside = new_block(k, "then"), outside = new_block(k, "join");
   LLVMBuildCondBr(k->b, condition, inside, outside);
   LLVMPositionBuilderAtEnd(k->b, inside);
-  size_t mark = scope_open(k);
+  size_t mark = value_scope_open(k);
   emit_body(k, body);
-  scope_close(k, mark);
+  value_scope_close(k, mark);
   LLVMBuildBr(k->b, after ? after : outside);
   LLVMPositionBuilderAtEnd(k->b, outside);
 }
@@ -118,9 +118,9 @@ static void emit_if(KernelEmitter *k, const Stmt *s) {
   LLVMBasicBlockRef after = s->otherwise.count ? new_block(k, "after") : NULL;
   emit_branch(k, condition.v[0], &s->body, after);
   if (!after) return;
-  size_t mark = scope_open(k);
+  size_t mark = value_scope_open(k);
   emit_body(k, &s->otherwise);
-  scope_close(k, mark);
+  value_scope_close(k, mark);
   LLVMBuildBr(k->b, after);
   LLVMPositionBuilderAtEnd(k->b, after);
 }

@@ -89,8 +89,8 @@ LLVMTypeRef vector_type(const KernelEmitter *k, LLVMTypeRef scalar);
 LLVMValueRef lane_numbers(const KernelEmitter *k, LLVMTypeRef element, int64_t stride,
                           int64_t first);
 LLVMValueRef entry_alloca(KernelEmitter *k, LLVMTypeRef type);
-size_t scope_open(KernelEmitter *k);
-void scope_close(KernelEmitter *k, size_t mark);
+size_t value_scope_open(KernelEmitter *k);
+void value_scope_close(KernelEmitter *k, size_t mark);
 /// Forgets cached values that read memory.
 void statement_end(KernelEmitter *k);
 

@@ -30,7 +30,7 @@ LLVMValueRef lane_numbers(const KernelEmitter *k, LLVMTypeRef element, int64_t s
 
 // ---------------------------------------------------------------- scopes of cached values
 
-size_t scope_open(KernelEmitter *k) {
+size_t value_scope_open(KernelEmitter *k) {
   return k->log.count;
 }
 
@@ -41,7 +41,7 @@ static void forget(KernelEmitter *k, const CacheEntry *entry) {
     k->cache[entry->id] = NULL;
 }
 
-void scope_close(KernelEmitter *k, size_t mark) {
+void value_scope_close(KernelEmitter *k, size_t mark) {
   statement_end(k);
   while (k->log.count > mark) forget(k, &k->log.data[--k->log.count]);
 }

@@ -186,9 +186,9 @@ static void emit_part(KernelEmitter *k, LLVMValueRef start, int copies, bool res
   loop->copies = copies;
   loop->rest = rest;
   for (int i = 0; i < k->kernel->expr_count; i++) k->strides[i] = STRIDE_UNKNOWN;
-  size_t mark = scope_open(k);
+  size_t mark = value_scope_open(k);
   emit_body(k, &loop->stmt->body);
-  scope_close(k, mark);
+  value_scope_close(k, mark);
   for (int c = 0; c < MAX_COPIES; c++) loop->mask[c] = NULL;
 }
 

@@ -67,20 +67,21 @@ static V clamp_exp(const Maker *k, V x) {
   return f_at_least(k, f_at_most(k, x, f->exp_most), f->exp_least);
 }
 
+static V exp_of_reduced(const Maker *k, const Reduced *q) {
+  V sum = f_fma(k, f_mul(k, q->r, q->r), exp_tail(k, q->r), q->r);
+  V result = f_add(k, f_const(q->r, 1), sum);
+  return f_mul(k, f_mul(k, result, q->scale_a), q->scale_b);
+}
+
 V exp_value(const Maker *k, V x) {
   Reduced q = reduce_exp(k, clamp_exp(k, x));
-  V sum = f_fma(k, f_mul(k, q.r, q.r), exp_tail(k, q.r), q.r);
-  V result = f_add(k, f_const(x, 1), sum);
-  return f_mul(k, f_mul(k, result, q.scale_a), q.scale_b);
+  return exp_of_reduced(k, &q);
 }
 
 V exp_of_pair(const Maker *k, V high, V low) {
   Reduced q = reduce_exp(k, clamp_exp(k, high));
-  // The clamped high has a low of 0: the result is 0 or inf anyway.
-  V sum = f_fma(k, f_mul(k, q.r, q.r), exp_tail(k, q.r),
-                f_fma(k, low, f_add(k, q.r, f_const(q.r, 1)), q.r));
-  V result = f_add(k, f_const(high, 1), sum);
-  return f_mul(k, f_mul(k, result, q.scale_a), q.scale_b);
+  q.r = f_add(k, q.r, low);
+  return exp_of_reduced(k, &q);
 }
 
 V expm1_value(const Maker *k, V x) {
