@@ -159,19 +159,6 @@ static bool gather_map(Evaluator *e, const Op *op, IndexMap *map) {
   return true;
 }
 
-static void op_unlink(Op *op) {
-  Block *block = op->block;
-  *(op->previous ? &op->previous->next : &block->first) = op->next;
-  *(op->next ? &op->next->previous : &block->last) = op->previous;
-}
-
-static void op_insert_before(Op *op, Op *place) {
-  op->previous = place->previous;
-  op->next = place;
-  *(place->previous ? &place->previous->next : &place->block->first) = op;
-  place->previous = op;
-}
-
 static bool comes_after(const Op *op, const Op *place) {
   for (const Op *at = place->next; at; at = at->next)
     if (at == op) return true;
@@ -186,8 +173,7 @@ static bool move_before(Value *value, Op *place) {
     if (op->operands[i]->op && op->operands[i]->op->block == place->block &&
         comes_after(op->operands[i]->op, place))
       return false;
-  op_unlink(op);
-  op_insert_before(op, place);
+  op_move_before(op, place);
   return true;
 }
 

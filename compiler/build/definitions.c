@@ -1,11 +1,13 @@
 // Checks of functions and structs where they are defined.
 //
-// Every `fn` is evaluated once with rigid dims, sample values for its parameters and a sample layout for `vec`,
-// in a module of its own that is thrown away. What is wrong for these is wrong for every call, and is reported
-// here, at its place, once: later uses are POISON. A function is checked before the first call of it is.
+// Every `fn` is evaluated once with rigid dims, sample values for its parameters and a sample
+// layout for `vec`, in a module of its own that is thrown away. What is wrong for these is wrong
+// for every call, and is reported here, at its place, once: later uses are POISON. A function is
+// checked before the first call of it is.
 #include "build/staging.h"
 
-// --- sample values --------------------------------------------------------------------------------
+// --- sample values
+// --------------------------------------------------------------------------------
 
 static Staged *sample(Evaluator *e, Block *block, const TypeSpec *spec, Name name);
 
@@ -115,9 +117,12 @@ static Staged *sample(Evaluator *e, Block *block, const TypeSpec *spec, Name nam
     return any ? sample_tensor(e, block, dtype, 1, &any, name)
                : sample_tensor(e, block, dtype, spec->rank, spec->shape, name);
   }
-  case SPEC_REAL: return sample_tensor(e, block, e->real, 0, NULL, name);
-  case SPEC_INT: return staged_integer(e, rigid(e, name ? name : "k"));
-  case SPEC_STRUCT: return sample_struct(e, block, spec);
+  case SPEC_REAL:
+    return sample_tensor(e, block, e->real, 0, NULL, name);
+  case SPEC_INT:
+    return staged_integer(e, rigid(e, name ? name : "k"));
+  case SPEC_STRUCT:
+    return sample_struct(e, block, spec);
   case SPEC_TUPLE: {
     Staged **children = ARENA_ARRAY(e->arena, Staged *, (size_t)spec->count + 1);
     for (int i = 0; i < spec->count; i++) {
@@ -139,14 +144,17 @@ static Staged *sample(Evaluator *e, Block *block, const TypeSpec *spec, Name nam
     *f = (SampleFunction){spec, name ? name : "f"};
     return staged_native(e, f->name, call_sample, f);
   }
-  case SPEC_SOLVER: return staged_native(e, name, call_solver, NULL);
+  case SPEC_SOLVER:
+    return staged_native(e, name, call_solver, NULL);
   case SPEC_OPTIMIZER:
-  case SPEC_ANY: break;
+  case SPEC_ANY:
+    break;
   }
   return staged_poison;
 }
 
-// --- definitions ----------------------------------------------------------------------------------
+// --- definitions
+// ----------------------------------------------------------------------------------
 
 static Matching rigid_matching(Evaluator *e, const Signature *s) {
   Matching m = {.e = e,
@@ -155,8 +163,8 @@ static Matching rigid_matching(Evaluator *e, const Signature *s) {
                 .real_known = true,
                 .real = e->real};
   for (int i = 0; i < s->dim_count; i++)
-    m.bindings[i] = (DimBinding){s->formal_names[i],
-                                 rigid(e, s->node->as.function.dims.data[i].name)};
+    m.bindings[i] =
+        (DimBinding){s->formal_names[i], rigid(e, s->node->as.function.dims.data[i].name)};
   return m;
 }
 

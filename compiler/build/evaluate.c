@@ -39,8 +39,11 @@ Diagnostic *mistake(Evaluator *e, ErrorCode code, Span span, const char *format,
   va_end(arguments);
   Diagnostic *d = report(e->compilation->diagnostics, code, span, "%s", tidy(e, text));
   int shown = 0;
+  Span last = {0};
   for (const CallChain *link = e->dynamic.calls; link && shown < 3; link = link->next) {
-    if (!link->span.source) continue;
+    bool again = last.source == link->span.source && last.start == link->span.start;
+    if (!link->span.source || again) continue;
+    last = link->span;
     diagnostic_label(d, link->span, "called from here%s%s%s", link->name ? ": `" : "",
                      link->name ? link->name : "", link->name ? "`" : "");
     shown++;

@@ -26,7 +26,7 @@ static bool convert_left(const Staged *a, const Staged *b) {
 
 static bool report_mix(Evaluator *e, const Staged *a, const Staged *b, const char *op,
                        Places places) {
-  Diagnostic *d = mistake(e, E0302, places.whole, "these element types do not fit `%s`", op);
+  Diagnostic *d = mistake(e, E0302, places.left, "these element types do not fit `%s`", op);
   diagnostic_label(d, places.left, "%s", staged_describe(e, a));
   diagnostic_label(d, places.right, "%s", staged_describe(e, b));
   bool left = convert_left(a, b);
@@ -102,7 +102,7 @@ static void suggest_comprehension(Evaluator *e, Diagnostic *d, const Type *a, co
 const Type *meet_shape(Evaluator *e, Value *a, Value *b, const char *op, Places places) {
   if (is_suffix(a->type, b->type)) return b->type;
   if (is_suffix(b->type, a->type)) return a->type;
-  Diagnostic *d = mistake(e, E0301, places.whole, "these shapes do not fit `%s`", op);
+  Diagnostic *d = mistake(e, E0301, places.left, "these shapes do not fit `%s`", op);
   diagnostic_label(d, places.left, "%s", type_phrase(e, a->type));
   diagnostic_label(d, places.right, "%s", type_phrase(e, b->type));
   suggest_comprehension(e, d, a->type, b->type, op, places);

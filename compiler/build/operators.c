@@ -31,7 +31,7 @@ static Opcode arithmetic_opcode(BinaryOp op) {
 // ----------------------------------------------------------------------------------------
 
 static Staged *zip_mismatch(Evaluator *e, Staged *a, Staged *b, const char *op, Places places) {
-  Diagnostic *d = mistake(e, E0303, places.whole, "these values do not fit `%s`", op);
+  Diagnostic *d = mistake(e, E0303, places.left, "these values do not fit `%s`", op);
   diagnostic_label(d, places.left, "%s", staged_describe(e, a));
   diagnostic_label(d, places.right, "%s", staged_describe(e, b));
   diagnostic_note(d,
@@ -166,7 +166,7 @@ static Staged *wrong_operand(Evaluator *e, const Staged *s, const char *op, Span
 static Staged *integer_division(Evaluator *e, Staged *a, Staged *b, Places places) {
   const char *left = source_excerpt(e, places.left), *right = source_excerpt(e, places.right);
   if (!left || !right) left = "a", right = "b";
-  Diagnostic *d = mistake(e, E0303, places.whole, "`/` between two integers");
+  Diagnostic *d = mistake(e, E0303, places.left, "`/` between two integers");
   diagnostic_label(d, places.left, "%s", staged_describe(e, a));
   diagnostic_label(d, places.right, "%s", staged_describe(e, b));
   diagnostic_help(d,

@@ -55,7 +55,7 @@ static void suggest_product(Evaluator *e, Diagnostic *d, const Type *a, const Ty
 }
 
 static Staged *matmul_mismatch(Evaluator *e, const Type *a, const Type *b, Places places) {
-  Diagnostic *d = mistake(e, E0301, places.whole, "these shapes do not fit `@`");
+  Diagnostic *d = mistake(e, E0301, places.left, "these shapes do not fit `@`");
   diagnostic_label(d, places.left, "%s", type_phrase(e, a));
   diagnostic_label(d, places.right, "%s", type_phrase(e, b));
   diagnostic_note(d, "the inner dims are %s and %s", axis_phrase(e, a, a->rank - 1, places.left),
@@ -65,7 +65,7 @@ static Staged *matmul_mismatch(Evaluator *e, const Type *a, const Type *b, Place
 }
 
 static Staged *matmul_ranks(Evaluator *e, const Staged *a, const Staged *b, Places places) {
-  Diagnostic *d = mistake(e, E0301, places.whole, "`@` multiplies vectors and matrices");
+  Diagnostic *d = mistake(e, E0301, places.left, "`@` multiplies vectors and matrices");
   diagnostic_label(d, places.left, "%s", staged_describe(e, a));
   diagnostic_label(d, places.right, "%s", staged_describe(e, b));
   bool scalar = a->kind != STAGED_TENSOR || b->kind != STAGED_TENSOR || !a->tensor->type->rank ||
@@ -87,7 +87,7 @@ Staged *operate_matmul(Evaluator *e, Staged *a, Staged *b, Places places) {
   if (a->kind != STAGED_TENSOR || b->kind != STAGED_TENSOR) {
     if (a->kind == STAGED_TREE || b->kind == STAGED_TREE ||
         staged_is_data(a) != staged_is_data(b)) {
-      Diagnostic *d = mistake(e, E0303, places.whole, "`@` multiplies vectors and matrices");
+      Diagnostic *d = mistake(e, E0303, places.left, "`@` multiplies vectors and matrices");
       diagnostic_label(d, places.left, "%s", staged_describe(e, a));
       diagnostic_label(d, places.right, "%s", staged_describe(e, b));
       return staged_poison;
@@ -101,7 +101,7 @@ Staged *operate_matmul(Evaluator *e, Staged *a, Staged *b, Places places) {
     return matmul_ranks(e, a, b, places);
   if (!product_fits(x, y)) return matmul_mismatch(e, x, y, places);
   if (dtype == DT_BOOL) {
-    mistake(e, E0303, places.whole, "`@` multiplies numbers, these are truth values");
+    mistake(e, E0303, places.left, "`@` multiplies numbers, these are truth values");
     return staged_poison;
   }
   return staged_tensor(e, ir_matmul(&e->builder, a->tensor, b->tensor));

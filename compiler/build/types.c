@@ -30,8 +30,8 @@ static const TypeSpec *named_type(Evaluator *e, const Node *node) {
   const Binding *binding = node->as.type_name.binding;
   if (binding && binding->kind == BIND_STRUCT) {
     if (binding->node->as.structure.dims.count) {
-      Diagnostic *d = mistake(e, E0304, node->span, "`%s` needs its %d dims", binding->name,
-                              (int)binding->node->as.structure.dims.count);
+      Diagnostic *d = mistake(e, E0304, node->span, "`%s` needs its dims, as in `%s[..]`",
+                              binding->name, binding->name);
       diagnostic_label(d, binding->node->as.structure.name.span, "declared here");
       return NULL;
     }

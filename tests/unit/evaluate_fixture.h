@@ -1,5 +1,5 @@
-// Snippets of the language, evaluated: text to values by the front end, the staged evaluator and the
-// interpreter.
+// Snippets of the language, evaluated: text to values by the front end, the staged evaluator and
+// the interpreter.
 //
 // A snippet is a file of `fn`s; `run` without parameters is evaluated and its leaves are computed.
 #ifndef BLO_TESTS_EVALUATE_FIXTURE_H
@@ -69,8 +69,8 @@ static inline Snippet *snippet_open(const char *text) {
   if (!s->program || diagnostics_errors(compilation->diagnostics)) return s;
   check_definitions(s->e, file);
   if (diagnostics_errors(compilation->diagnostics)) return s;
-  Binding *binding = program_find(s->program, file, NULL, intern(compilation->names, "run"),
-                                  BIND_FUNCTION);
+  Binding *binding =
+      program_find(s->program, file, NULL, intern(compilation->names, "run"), BIND_FUNCTION);
   if (!binding) return s;
   Evaluator *e = s->e;
   s->func = func_create(s->module, intern(compilation->names, "run"));
@@ -88,7 +88,9 @@ static inline Snippet *snippet_open(const char *text) {
   return s;
 }
 
-static inline void snippet_close(Snippet *s) { compilation_destroy(s->compilation); }
+static inline void snippet_close(Snippet *s) {
+  compilation_destroy(s->compilation);
+}
 
 static inline void snippet_print(Snippet *s) {
   diagnostics_print(s->compilation->diagnostics, stderr, ERRORS_HUMAN, false, 0);

@@ -1,4 +1,5 @@
-// The staged evaluator: expressions, functions, derivatives, comprehensions, loops against known numbers.
+// The staged evaluator: expressions, functions, derivatives, comprehensions, loops against known
+// numbers.
 #include "evaluate_fixture.h"
 
 static void test_arithmetic(void **state) {
@@ -17,9 +18,281 @@ static void test_arithmetic(void **state) {
                 21);
 }
 
+static void test_conditions(void **state) {
+  (void)state;
+  expect_values("fn run() -> f64 = if 1 < 2 then 3.0 else 4.0;", 3);
+  expect_values(
+      "fn run() -> f64[3] = { let x = [-1.0, 0.0, 4.0]; if x > 0.0 then sqrt(x) else 0.0 };", 0, 0,
+      2);
+  expect_values("fn run() -> f64[3] = { let x = [-1.0, 0.0, 4.0];\n"
+                "  grad(fn u -> sum(if u > 0.0 then sqrt(u) else 0.0), x) };",
+                0, 0, 0.25);
+  expect_values("fn f(x: f64) -> f64 = if x > 0.0 then x else -2.0 * x;\n"
+                "fn run() -> f64[2] = [f(3.0), f(-3.0)];",
+                3, 6);
+  expect_values("fn run() -> f64 = { let x = [1.0, 2.0]; let k = argmax(x);\n"
+                "  let (a, b) = if k == 1 then (x, 2.0 * x) else (0.0 * x, x); sum(a + b) };",
+                9);
+  expect_values("fn run() -> bool = { let i = argmax([1.0, 5.0]); i == 1 && [2.0, 3.0][i] > 2.5 };",
+                1);
+  expect_values("fn run() -> bool = { let i = argmax([1.0, 5.0]); i == 0 || false };", 0);
+}
+
+static void test_functions(void **state) {
+  (void)state;
+  expect_values("fn add(a: f64, b: f64 = 2.0) -> f64 = a + b;\n"
+                "fn run() -> f64 = add(1.0) + add(1.0, 5.0) + add(b = 1.0, a = 1.0);",
+                11);
+  expect_values("fn twice(f: f64 -> f64, x: f64) -> f64 = f(f(x));\n"
+                "fn run() -> f64 = { let k = 3.0; twice(fn u -> k * u, 2.0) };",
+                18);
+  expect_values("fn scale[n](x: real[n], by: real) -> real[n] = by * x;\n"
+                "fn run() -> f64[2] = { let f = fn x -> scale(x, by = 3.0); f([1.0, 2.0]) };",
+                3, 6);
+  expect_values("fn ones[a, b]() -> real[a, b] = for i < a, j < b { 1.0 };\n"
+                "fn run() -> f64[2, 3] = ones();",
+                1, 1, 1, 1, 1, 1);
+  expect_values("fn part[n, k](x: f64[n]) -> f64[k] = x[0:k];\n"
+                "fn run() -> f64[2] = part([1.0, 2.0, 3.0], k = 2);",
+                1, 2);
+  expect_values("import linear;\n"
+                "fn run() -> f64[2] = { let A: f64[2, 2] = [[4.0, 1.0], [1.0, 3.0]];\n"
+                "  let solve_it = linear.cg(tol = 1e-14);\n"
+                "  let b = [1.0, 2.0]; let u = solve_it(fn v -> A @ v, b, 0.0 * b);\n"
+                "  for i { round12(u[i]) } };\n"
+                "fn round12(x: f64) -> f64 = floor(x * 1e12 + 0.5) / 1e12;",
+                0.090909090909, 0.636363636364);
+  expect_values("import linear;\n"
+                "fn run() -> f64 = { let b = ([1.0, 2.0], 3.0);\n"
+                "  let (p, q) = linear.cg(fn u -> 2.0 * u, b, 0.0 * b); sum(p) + q };",
+                3);
+  expect_values("import linear;\n"
+                "fn run() -> f64 = { let b = ([1.0, 2.0], 3.0);\n"
+                "  let (p, q) = linear.direct(fn u -> 2.0 * u, b, 0.0 * b); sum(p) + q };",
+                3);
+  expect_values(
+      "import linear;\n"
+      "fn run() -> f64 = linear.neumann(fn u -> 0.5 * u, 1.0, 0.0, terms = 3, step = 1.0);",
+      1.75);
+}
+
+static void test_structs(void **state) {
+  (void)state;
+  expect_values("import nn;\n"
+                "struct Net { a: nn.Linear[2, 3]; b: f64[2] = 1.0; }\n"
+                "struct P[n] { w: f64[n] = 2.0; c: f64 = 0.5; }\n"
+                "fn total[n](p: P[n]) -> f64 = sum(p.w) + p.c;\n"
+                "fn run() -> f64 = total(P[3]()) + total(P(w = [1.0, 2.0], c = 1.0));",
+                10.5);
+  expect_values("struct P { w: f64[2]; c: f64; }\n"
+                "fn run() -> f64 = { let p = P(w = [1.0, 2.0], c = 3.0); let q = 2.0 * p - p;\n"
+                "  dot(q, p) + sumsq(p) + norm(p)^2 };",
+                42);
+  expect_values("struct P { w: f64[2]; c: f64; }\n"
+                "fn run() -> f64 = { let p = P(w = [1.0, 2.0], c = 3.0);\n"
+                "  let g = grad(fn q -> sumsq(q) * q.c, p); g.c + sum(g.w) };",
+                50);
+  expect_values("struct P { w: f64[2]; c: f64; }\n"
+                "fn run() -> f64[3] = flat(unflat([5.0, 6.0, 7.0], P(w = [1.0, 2.0], c = 3.0)));",
+                5, 6, 7);
+  expect_values("struct P { w: f64[2]; c: f64; }\n"
+                "fn run() -> f64 = { let p = P(w = [1.0, 2.0], c = 3.0);\n"
+                "  let t = for i < 3 { real(i) * p }; let u = put(t, 1, p);\n"
+                "  u[2].c + u.c[1] + sum(u, axis = 0).w[1] };",
+                15);
+  expect_values("fn run() -> i64 = size(([1.0, 2.0], 3.0)) + rank([[1.0]]);", 5);
+  expect_values("fn run() -> f64[2] = { let (a, b) = map(fn (x, y) -> x * y, ([1.0, 2.0], 3.0),\n"
+                "  ([4.0, 5.0], 6.0)); b * a };",
+                72, 180);
+}
+
+static void test_derivatives(void **state) {
+  (void)state;
+  expect_values("fn run() -> f64[2] = grad(fn w -> sum(w^3), [1.0, 2.0]);", 3, 12);
+  expect_values("fn run() -> f64 = grad(fn a -> a^2, 3);", 6);
+  expect_values("fn run() -> f64[2] = hvp(fn w -> sum(w^3), [1.0, 2.0], [1.0, 10.0]);", 6, 120);
+  expect_values("fn run() -> f64 = jvp(fn w -> sum(exp(w)), [0.0, 0.0], [1.0, 2.0]);", 3);
+  expect_values("fn run() -> f64[2] = vjp(fn w -> w * w, [1.0, 2.0], [1.0, 2.0]);", 2, 8);
+  // perturbation confusion: d/dx (x * d/dy (x + y)) = 1
+  expect_values("fn run() -> f64 = grad(fn x -> x * grad(fn y -> x + y, 1.0), 1.0);", 1);
+  expect_values("fn run() -> f64 = grad(fn x -> x * grad(fn y -> x * y^2, x), 2.0);", 24);
+  // the point is captured too: only the parameter varies
+  expect_values(
+      "fn run() -> f64[2] = { let y = [1.0, 2.0]; grad(fn w -> sumsq(w) + dot(y, w), y) };", 3, 6);
+  expect_values(
+      "fn run() -> f64 = grad(fn a -> grad(fn b -> grad(fn c -> a * b * c^2, b), a), 2.0);", 16);
+  // the mixed product of implicit differentiation
+  expect_equal(
+      "fn f(s: f64, w: f64[2]) -> f64 = exp(s) * dot(w, w) + sum(w^4);\n"
+      "fn run() -> (f64, f64) = { let y = [0.5, -1.5]; let v = [2.0, 3.0];\n"
+      "  (grad(fn s -> dot(grad(fn w -> f(s, w), y), v), 0.3), 2.0 * exp(0.3) * dot(y, v)) };",
+      1e-12);
+  expect_equal("fn f(w: f64[3]) -> f64 = logsumexp(w) + norm(w);\n"
+               "fn run() -> (f64[3], f64[3]) = { let w = [0.1, 0.2, -0.3]; let e = exp(w);\n"
+               "  (grad(f, w), e / sum(e) + w / norm(w)) };",
+               1e-12);
+  expect_values("fn run() -> f64[2] = grad(fn w -> norm(w), [0.0, 0.0]);", 0, 0);
+  expect_values("fn run() -> f64[4] = grad(fn w -> sum(clamp(w, 0.0, 1.0)), [0.0, 1.0, 0.5, 2.0]);",
+                1, 1, 1, 0);
+  expect_values("fn run() -> f64[2] = grad(fn w -> sum(detach(w) * w), [3.0, 4.0]);", 3, 4);
+  // through a loop, and of a gradient descent path
+  expect_equal("fn path(t: f64) -> f64 = loop w = 0.0 for i < 20 { w - 0.1 * (w - t^2) };\n"
+               "fn run() -> (f64, f64) = (grad(path, 1.5), 3.0 * (1.0 - 0.9^20));",
+               1e-12);
+  expect_equal("fn f(t: f64, w: f64[2]) -> f64 = exp(t) * sum(w^4) / 4.0 - sum(w);\n"
+               "fn path(t: f64) -> f64[2] = loop w = [0.5, 0.5] for i < 5 {\n"
+               "  w - 0.1 * grad(fn u -> f(t, u), w) };\n"
+               "fn outer(t: f64) -> f64 = sumsq(path(t));\n"
+               "fn run() -> (f64, f64) = (grad(outer, 0.2),\n"
+               "  (outer(0.2 + 1e-5) - outer(0.2 - 1e-5)) / 2e-5);",
+               1e-8);
+}
+
+static void test_comprehensions(void **state) {
+  (void)state;
+  static const char data[] = "const A = [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]];\n"
+                             "const B = [[1.0, -1.0], [2.0, 0.5]];\n";
+  char text[2048];
+#define WITH_DATA(body) (snprintf(text, sizeof text, "%s%s", data, body), text)
+  expect_equal(WITH_DATA("fn run() -> (f64[3, 2], f64[3, 2]) =\n"
+                         "  (for i, j { sum(for k { A[i, k] * B[k, j] }) }, A @ B);"),
+               1e-13);
+  expect_equal(WITH_DATA("fn run() -> (f64[2], f64[2]) = { let r = [1.0, 2.0, 3.0];\n"
+                         "  (for j { sum(for i { A[i, j] * r[i] }) }, transpose(A) @ r) };"),
+               1e-13);
+  expect_equal(
+      WITH_DATA(
+          "fn run() -> (f64[3, 2], f64[3, 2]) = { let r = [1.0, 2.0, 3.0]; let s = [4.0, 5.0];\n"
+          "  (for i, j { r[i] * s[j] }, for i { r[i] * s }) };"),
+      1e-13);
+  expect_values(WITH_DATA("fn run() -> f64[2] = for i { B[i, i] };"), 1, 0.5);
+  expect_values("fn conv1[n, k](x: f64[n], f: f64[k]) -> f64[n - k + 1] =\n"
+                "  for y { sum(for a { x[y + a] * f[a] }) };\n"
+                "fn run() -> f64[3] = conv1([1.0, 2.0, 3.0, 4.0], [1.0, 10.0]);",
+                21, 32, 43);
+  expect_equal(
+      WITH_DATA(
+          "fn run() -> (f64[3], f64[3]) = (for i { dot(A[i], A[i]) }, for i { sumsq(A[i]) });"),
+      1e-13);
+  expect_equal(
+      WITH_DATA("fn run() -> (f64[3, 3], f64[3, 3]) =\n"
+                "  (for i, j { dot(A[i], A[j]) / sqrt(2.0) }, A @ transpose(A) / sqrt(2.0));"),
+      1e-13);
+  expect_values("import nn; fn run() -> f64[2] = nn.cross_entropy([[0.0, 0.0], [0.0, 0.0]], [0, "
+                "1]) / log(2.0);",
+                1, 1);
+  expect_values(
+      "fn run() -> f64[3] = for i < 3 { if i + 1 < 3 then [1.0, 2.0, 3.0][i + 1] else 0.0 };", 2, 3,
+      0);
+  expect_values("fn run() -> f64[2, 2] = { let x = [1.0, 2.0, 3.0]; for i < 2 { x[i:i + 2] } };", 1,
+                2, 2, 3);
+  expect_values(
+      "fn run() -> f64[2, 2] = { let o = [1, 0]; let x = [[1.0, 2.0], [3.0, 4.0]]; x[o] };", 3, 4,
+      1, 2);
+  expect_values(
+      "fn run() -> f64[2, 2] = { let o = [1, 0]; let x = [[1.0, 2.0], [3.0, 4.0]]; x[:, o] };", 2,
+      1, 4, 3);
+  expect_values("fn run() -> f64[2] = { let x = [[1.0, 2.0], [3.0, 4.0]]; x[:, 1] };", 2, 4);
+  expect_values(
+      "fn run() -> f64[3] = for i { (for j < 2 { [1.0, 2.0, 3.0][i] * real(j + 1) })[1] };", 2, 4,
+      6);
+  expect_values(
+      "fn run() -> f64 = { let (a, b) = for i < 3 { (real(i), 2.0 * real(i)) }; dot(a, b) };", 10);
+  // dims stay free
+  expect_values("dim n; fn run() -> f64 = sum(for i < n { real(i) });", 10);
+  expect_values("dim n; fn run() -> f64 = { let x = for i < n { real(i) }; mean(for i < n { x[n - "
+                "1 - i] }) };",
+                2);
+}
+
+static void test_products_are_recognised(void **state) {
+  (void)state;
+  // affine indices leave views, no gathers
+  static const char *const texts[] = {
+      "dim n, m, k; const A: f64[n, k] = 1.0; const B: f64[k, m] = 2.0;\n"
+      "fn run() -> f64[n, m] = for i, j { sum(for l { A[i, l] * B[l, j] }) };",
+      "dim n, k; fn run() -> f64 = { let x: f64[n + k] = 1.0; let f: f64[k + 1] = 1.0;\n"
+      "  sum(for y < n { sum(for a { x[y + a] * f[a] }) }) };",
+      "dim n; fn run() -> f64[n] = { let x: f64[n, n] = 1.0; for i { x[i, i] + x[n - 1 - i, 0] } "
+      "};",
+  };
+  for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+    Snippet *s = snippet_run(texts[i]);
+    for (const Op *op = s->func->body->first; op; op = op->next)
+      if (op->code == OP_GATHER) {
+        snippet_print_ir(s);
+        fail_msg("a gather is left in %s", texts[i]);
+      }
+    snippet_close(s);
+  }
+}
+
+static void test_loops(void **state) {
+  (void)state;
+  expect_values("fn run() -> f64 = loop s = 1.0 for i < 10 { 2.0 * s };", 1024);
+  expect_values("fn run() -> i64 = loop s = 0 for i < 5 { s + i };", 10);
+  expect_values("fn run() -> f64 = loop s = 0 for i < 5 { s + 0.5 };", 2.5);
+  expect_values(
+      "fn run() -> f64[2] = { let (a, b) = loop (a, b) = (1.0, 1.0) for i < 100 while b < 50.0 {\n"
+      "  (b, a + b) }; [a, b] };",
+      34, 55);
+  expect_values(
+      "fn run() -> f64[4] = { let (last, all) = loop s = 1.0 for i < 4 { s * 2.0 yield s };\n"
+      "  all };",
+      1, 2, 4, 8);
+  expect_values("fn run() -> f32 = loop s = 0.0 for i < 3 { s + f32(0.5) };", 1.5);
+  expect_values("dim n; fn run() -> f64 = loop s = 0.0 for i < n { s + real(i) };", 10);
+  expect_values("fn run() -> f64[2] = for k < 2 { loop s = 0.0 for i < 3 { s + real(k + i) } };", 3,
+                6);
+}
+
+static void test_builtins(void **state) {
+  (void)state;
+  expect_values(
+      "fn run() -> f64[4] = [max(1.0, 2.0), min([3.0, 1.0]), mean([1.0, 3.0]), prod([2.0, 3.0])];",
+      2, 1, 2, 6);
+  expect_values("fn run() -> f64[2] = sum([[1.0, 2.0], [3.0, 4.0]], axis = 0);", 4, 6);
+  expect_values("fn run() -> f64[2] = max([[1.0, 5.0], [3.0, 4.0]], axis = 1);", 5, 4);
+  expect_values("fn run() -> f64[3] = sort([2.0, 3.0, 1.0], descending = true);", 3, 2, 1);
+  expect_values("fn run() -> i64[3] = argsort([2.0, 3.0, 1.0]);", 2, 0, 1);
+  expect_values("fn run() -> f64[2, 2] = sort([[2.0, 1.0], [3.0, 4.0]]);", 1, 2, 3, 4);
+  expect_values("fn run() -> f64[3] = cumsum([1.0, 2.0, 3.0]);", 1, 3, 6);
+  expect_values("fn run() -> f64[3] = concat([1.0], [2.0, 3.0]);", 1, 2, 3);
+  expect_values(
+      "fn run() -> i64[3] = { let x = [1.0, -1.0, 2.0];\n"
+      "  [count(x > 0.0), if any(x < 0.0) then 1 else 0, if all(x > 0.0) then 1 else 0] };",
+      2, 1, 0);
+  expect_values("fn run() -> f64[2] = { let I: f64[2, 2] = eye(); solve(2.0 * I, [2.0, 4.0]) };", 1,
+                2);
+  expect_values("fn run() -> f64[2, 2] = cholesky([[4.0, 2.0], [2.0, 5.0]]);", 2, 0, 1, 2);
+  expect_values("fn run() -> f64[2] = tri_solve([[2.0, 0.0], [1.0, 2.0]], [2.0, 5.0]);", 1, 2);
+  expect_values("fn run() -> f64[3] = add_at([0.0, 0.0, 0.0], [2, 0, 2], [1.0, 2.0, 3.0]);", 2, 0,
+                4);
+  expect_values("fn run() -> f64[3] = put([0.0, 0.0, 0.0], argmax([1.0, 2.0]), 7.0);", 0, 7, 0);
+  expect_values(
+      "fn run() -> f64[2] = { let u = for i < 1000 { uniform() };\n"
+      "  [if abs(mean(u) - 0.5) < 0.05 then 1.0 else 0.0, if u[0] == u[1] then 1.0 else 0.0] };",
+      1, 0);
+  expect_values("fn run() -> f64 = { let z = for i < 2000 { normal() };\n"
+                "  if abs(mean(z)) < 0.1 && abs(mean(z^2) - 1.0) < 0.1 then 1.0 else 0.0 };",
+                1);
+  expect_values("import metrics; fn run() -> f64 = metrics.auroc([0.1, 0.4, 0.35, 0.8], [false, "
+                "false, true, true]);",
+                0.75);
+  expect_values("import sets; fn run() -> f64 = logsumexp([1000.0, 1000.0]) - log(2.0);", 1000);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_arithmetic),
+      cmocka_unit_test(test_conditions),
+      cmocka_unit_test(test_functions),
+      cmocka_unit_test(test_structs),
+      cmocka_unit_test(test_derivatives),
+      cmocka_unit_test(test_comprehensions),
+      cmocka_unit_test(test_products_are_recognised),
+      cmocka_unit_test(test_loops),
+      cmocka_unit_test(test_builtins),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
