@@ -135,6 +135,7 @@ static void read_string(Reader *reader, bool closed) {
   }
   push_token(reader,
              (Token){.kind = T_STRING, .text = text_string(&value), .text_length = value.count});
+  reader->after_stray = !closed;
 }
 
 static const char *stray_help(char c, int *repair) {
