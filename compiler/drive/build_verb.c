@@ -25,13 +25,6 @@ static const char *runtime_archive(Arena *arena) {
   return access(path, R_OK) == 0 ? path : NULL;
 }
 
-static const char *program_name(Arena *arena, const char *path) {
-  const char *slash = strrchr(path, '/');
-  const char *base = slash ? slash + 1 : path;
-  const char *dot = strrchr(base, '.');
-  return arena_string(arena, base, dot ? (size_t)(dot - base) : strlen(base));
-}
-
 /// Runs the C compiler on a generated main, the object and the runtime. True when it succeeded.
 static bool link_executable(Arena *arena, const char *symbol, const char *object,
                             const char *output) {
@@ -69,7 +62,7 @@ static bool link_executable(Arena *arena, const char *symbol, const char *object
 }
 
 static int write_outputs(Pipeline *p, Arena *arena, const Options *options) {
-  const char *name = program_name(arena, options->files.data[0]);
+  const char *name = p->name;
   const char *output = options->output ? options->output
                        : options->object ? arena_printf(arena, "%s.o", name) : name;
   const char *object = options->object ? output : arena_printf(arena, "%s.o", output);

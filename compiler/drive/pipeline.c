@@ -8,6 +8,7 @@
 #include "opt/opt.h"
 #include "parse/parse.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -24,9 +25,20 @@ static const char *folder_of(Arena *arena, const char *path) {
   return slash ? arena_string(arena, path, (size_t)(slash - path)) : ".";
 }
 
+/// The file's name without folder and ending, as a C identifier: name of the program and of its symbol.
+static const char *stem_of(Arena *arena, const char *path) {
+  const char *slash = strrchr(path, '/');
+  const char *base = slash ? slash + 1 : path;
+  const char *dot = strrchr(base, '.');
+  char *stem = arena_string(arena, base, dot ? (size_t)(dot - base) : strlen(base));
+  for (char *c = stem; *c; c++)
+    if (!isalnum((unsigned char)*c)) *c = '_';
+  return stem;
+}
+
 bool pipeline_front(Pipeline *p, Arena *arena, const Options *options, const char *path) {
   double start = now();
-  *p = (Pipeline){.arena = arena, .options = options};
+  *p = (Pipeline){.arena = arena, .options = options, .name = stem_of(arena, path)};
   size_t length = 0;
   char *text = file_read(arena, path, &length);
   if (!text) {
@@ -54,7 +66,10 @@ BuildOptions pipeline_build_options(const Pipeline *p) {
 bool pipeline_build(Pipeline *p, const BuildOptions *build) {
   double start = now();
   p->built = build_program(p->compilation, p->program, build);
-  if (p->built) ir_verify_after(p->built->module, "build");
+  if (p->built) {
+    ir_verify_after(p->built->module, "build");
+    p->built->program->name = p->name;
+  }
   p->seconds += now() - start;
   return p->built && diagnostics_errors(p->compilation->diagnostics) == 0;
 }
@@ -63,6 +78,7 @@ void pipeline_optimize(Pipeline *p) {
   double start = now();
   opt_run(p->built->module);
   ir_verify_after(p->built->module, "opt");
+  module_register_checks(p->built->module);
   p->seconds += now() - start;
 }
 

@@ -12,6 +12,7 @@
 typedef struct Pipeline {
   Arena *arena; // of the driver; the compilation has its own
   const Options *options;
+  const char *name; // of the program: the file's, as an identifier
   Library library;
   Compilation *compilation;
   Node *file;
