@@ -31,6 +31,7 @@ typedef struct Snippet {
   Staged *value;
   size_t leaves;
   Tensor *results[LEAF_LIMIT];
+  size_t notes; // that fired
   int64_t dims; // value of every free dim
 } Snippet;
 
@@ -117,6 +118,7 @@ static inline Snippet *snippet_run(const char *text) {
   Interpretation run = {.arena = s->compilation->arena, .dim_value = free_dim, .self = s};
   assert_true(s->leaves <= LEAF_LIMIT);
   if (!ir_interpret(&run, s->func, NULL, s->results)) fail_msg("%s", run.error);
+  s->notes = run.notes.count;
   return s;
 }
 
@@ -140,6 +142,7 @@ static inline void expect_entries(const char *text, const Tensor *t, const doubl
     static const double expected_[] = {__VA_ARGS__};                                               \
     Snippet *s_ = snippet_run(text);                                                               \
     assert_int_equal(s_->leaves, 1);                                                               \
+    assert_int_equal(s_->notes, 0);                                                                \
     expect_entries(text, s_->results[0], expected_, sizeof expected_ / sizeof *expected_, 1e-12);  \
     snippet_close(s_);                                                                             \
   } while (0)
