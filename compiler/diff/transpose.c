@@ -26,10 +26,69 @@ void cotangent_set(Transpose *t, Value *v, Value *cotangent) {
   map_put(t->cotangents, v, cotangent);
 }
 
+// --- masked cotangents
+// ----------------------------------------------------------------------------
+//
+// What a select did not choose has the cotangent select(c, ct, 0), zero there. Times an infinite
+// factor that would be a NaN, so products go inside: select(c, ct * p, 0). This is the same value
+// elsewhere and stays right under further derivatives.
+
+typedef struct Masked {
+  Value *condition, *inner;
+  bool when; // the condition's value for which `inner` is chosen
+} Masked;
+
+static bool is_masked(const Value *v, Masked *m) {
+  GuardedProduct product;
+  double number;
+  const Op *op = v->op;
+  if (!op || op->code != OP_SELECT || is_guarded_product(op, &product)) return false;
+  for (int k = 1; k <= 2; k++) {
+    if (!ir_is_splat(op->operands[k], &number) || number != 0) continue;
+    *m = (Masked){op->operands[0], op->operands[3 - k], k == 2};
+    return true;
+  }
+  return false;
+}
+
+static Value *masked(Builder *b, const Masked *m, Value *inner) {
+  Value *zero = ir_zero(b, inner->type);
+  return m->when ? ir_select(b, m->condition, inner, zero)
+                 : ir_select(b, m->condition, zero, inner);
+}
+
+typedef Value *Product(Builder *b, Value *ct, Value *p);
+
+static Value *plain_product(Builder *b, Value *ct, Value *p) {
+  return ir_binary(b, OP_MUL, ct, p);
+}
+
+static Value *plain_quotient(Builder *b, Value *ct, Value *p) {
+  return ir_binary(b, OP_DIV, ct, p);
+}
+
+static Value *negative(Builder *b, Value *ct, Value *p) {
+  (void)p;
+  return ir_unary(b, OP_NEG, ct);
+}
+
+static Value *inside_mask(Builder *b, Product *product, Value *ct, Value *p) {
+  Masked m;
+  if (!is_masked(ct, &m)) return product(b, ct, p);
+  return masked(b, &m, inside_mask(b, product, m.inner, p));
+}
+
+static Value *sum(Builder *b, Value *x, Value *y) {
+  Masked m, n;
+  if (is_masked(x, &m) && is_masked(y, &n) && m.condition == n.condition && m.when == n.when)
+    return masked(b, &m, sum(b, m.inner, n.inner));
+  return ir_binary(b, OP_ADD, x, y);
+}
+
 void cotangent_add(Transpose *t, Value *v, Value *cotangent) {
   if (!cotangent || !is_linear(t, v)) return;
-  Value *sum = cotangent_of(t, v);
-  cotangent_set(t, v, sum ? ir_binary(&t->b, OP_ADD, sum, cotangent) : cotangent);
+  Value *present = cotangent_of(t, v);
+  cotangent_set(t, v, present ? sum(&t->b, present, cotangent) : cotangent);
 }
 
 Value *coefficient(Transpose *t, Value *v) {
@@ -57,7 +116,7 @@ Value *coefficient(Transpose *t, Value *v) {
 // ----------------------------------------------------------------------------------
 
 static void transpose_NEG(Transpose *t, Op *op, Value *const *ct) {
-  cotangent_add(t, op->operands[0], ir_unary(&t->b, OP_NEG, ct[0]));
+  cotangent_add(t, op->operands[0], inside_mask(&t->b, negative, ct[0], NULL));
 }
 
 static void transpose_CONVERT(Transpose *t, Op *op, Value *const *ct) {
@@ -73,26 +132,27 @@ static void transpose_ADD(Transpose *t, Op *op, Value *const *ct) {
 static void transpose_SUB(Transpose *t, Op *op, Value *const *ct) {
   cotangent_add(t, op->operands[0], ct[0]);
   if (is_linear(t, op->operands[1]))
-    cotangent_add(t, op->operands[1], ir_unary(&t->b, OP_NEG, ct[0]));
+    cotangent_add(t, op->operands[1], inside_mask(&t->b, negative, ct[0], NULL));
 }
 
 static void transpose_MUL(Transpose *t, Op *op, Value *const *ct) {
   int k = is_linear(t, op->operands[0]) ? 0 : 1;
   Value *other = coefficient(t, op->operands[1 - k]);
-  cotangent_add(t, op->operands[k], ir_binary(&t->b, OP_MUL, ct[0], other));
+  cotangent_add(t, op->operands[k], inside_mask(&t->b, plain_product, ct[0], other));
 }
 
 static void transpose_DIV(Transpose *t, Op *op, Value *const *ct) {
   Value *divisor = coefficient(t, op->operands[1]);
-  cotangent_add(t, op->operands[0], ir_binary(&t->b, OP_DIV, ct[0], divisor));
+  cotangent_add(t, op->operands[0], inside_mask(&t->b, plain_quotient, ct[0], divisor));
 }
 
 static void transpose_SELECT(Transpose *t, Op *op, Value *const *ct) {
   GuardedProduct product;
   if (is_guarded_product(op, &product) && is_linear(t, product.t)) {
     Value *r = ct[0];
-    if (product.p) r = guarded_product(&t->b, r, coefficient(t, product.p));
-    cotangent_add(t, product.t, product.negative ? ir_unary(&t->b, OP_NEG, r) : r);
+    if (product.p) r = inside_mask(&t->b, guarded_product, r, coefficient(t, product.p));
+    if (product.negative) r = inside_mask(&t->b, negative, r, NULL);
+    cotangent_add(t, product.t, r);
     return;
   }
   Value *condition = coefficient(t, op->operands[0]), *zero = ir_zero(&t->b, ct[0]->type);
