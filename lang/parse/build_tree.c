@@ -68,12 +68,22 @@ Node *node_document(Parser *parser, Node *node) {
   return node;
 }
 
+// The first token of the statement around a place: what bison popped is skipped too.
+static size_t statement_start(const Parser *parser, uint32_t offset) {
+  size_t index = token_at(parser, offset);
+  for (; index > 0; index--) {
+    int kind = parser->tokens.data[index - 1].kind;
+    if (kind == T_SEMICOLON || kind == T_LEFT_BRACE || kind == T_RIGHT_BRACE) break;
+  }
+  return index;
+}
+
 Node *error_make(Parser *parser, Span span) {
   Node *node = ARENA_NEW(parser->arena, Node);
   node->kind = NODE_ERROR;
   node->span = span;
   node->height = 1;
-  for (size_t i = token_at(parser, span.start); i < parser->tokens.count; i++) {
+  for (size_t i = statement_start(parser, span.start); i < parser->tokens.count; i++) {
     const Token *token = &parser->tokens.data[i];
     if (token->span.start >= span.end) break;
     if (token->name)
