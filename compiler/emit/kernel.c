@@ -53,6 +53,9 @@ static LLVMValueRef first_value(KernelEmitter *k, const Stmt *s, LLVMValueRef lo
 
 static void emit_serial(KernelEmitter *k, const Stmt *s) {
   LLVMValueRef low = eval_uniform(k, s->low), high = eval_uniform(k, s->high);
+  if (LLVMIsAConstantInt(low) && LLVMIsAConstantInt(high) &&
+      LLVMConstIntGetSExtValue(high) <= LLVMConstIntGetSExtValue(low))
+    return;
   make_locals(k, s->axis);
   LLVMValueRef first = first_value(k, s, low, high);
   LLVMBasicBlockRef loop = new_block(k, s->axis->name), after = new_block(k, "after");

@@ -160,6 +160,10 @@ static void check_for(Checker *c, const Stmt *s) {
     require(c, s->low->kind == EXPRESSION_CONST && s->high->kind == EXPRESSION_CONST,
             "unrolled loop without a constant extent");
   if (c->wrong) return;
+  // A loop that never runs is not emitted; what it would store to may have no strides.
+  if (s->low->kind == EXPRESSION_CONST && s->high->kind == EXPRESSION_CONST &&
+      s->high->integer <= s->low->integer)
+    return;
   c->open[s->axis->id] = true;
   if (s->mode == FOR_VECTOR)
     check_vector(c, s);
