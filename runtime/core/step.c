@@ -231,16 +231,18 @@ static double scalar_output(StageRun *run, size_t index) {
   return blo_array_element(&view, 0);
 }
 
-static blo_step_result read_results(StageRun *run) {
+static blo_step_result read_results(StageRun *run, bool reporting) {
   const blo_stage *stage = run->stage;
   blo_step_result result = {0};
   for (size_t i = 0; i < stage->step->output_count; i++) {
     switch (stage->step->outputs[i].role) {
     case BLO_ROLE_UPPER_OBJECTIVE:
+      if (!reporting) break;
       result.has_upper = 1;
       result.upper_objective = scalar_output(run, i) * (stage->maximize_upper ? -1.0 : 1.0);
       break;
     case BLO_ROLE_LOWER_OBJECTIVE:
+      if (!reporting) break;
       result.has_lower = 1;
       result.lower_objective = scalar_output(run, i) * (stage->maximize_lower ? -1.0 : 1.0);
       break;
@@ -321,7 +323,7 @@ static blo_status step_stage(blo_instance *instance, StageRun *run, bool reporti
   if (!status) status = gather_outputs(instance, run, stage->step);
   if (!status) status = run_entry(instance, stage->step);
   if (status) return status;
-  *result = read_results(run);
+  *result = read_results(run, reporting);
   status = check_finite(instance, run, result);
   if (status) return status;
   commit(run, GROUP_STATE);
@@ -390,7 +392,8 @@ blo_status blo_solve(blo_instance *instance, size_t stage, int64_t report_every,
   }
   while (run->iteration < run->stage->iterations) {
     int64_t next = run->iteration + 1;
-    bool reporting = next == run->stage->iterations || (every > 0 && next % every == 0);
+    bool reporting =
+        next == 1 || next == run->stage->iterations || (every > 0 && next % every == 0);
     blo_step_result result;
     status = blo_step(instance, stage, reporting, &result);
     if (status) return status;

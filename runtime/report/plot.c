@@ -194,7 +194,9 @@ static void put_panel(FILE *file, const PlotPanel *panel, double top) {
     double y = frame.top + 10.0 + 18.0 * (double)shown++;
     put_curve(file, &frame, panel->history, c, colour);
     if (y > frame.bottom) continue;
+    fputs("<g stroke-width=\"3\">", file);
     put_line(file, frame.right + 12, y - 4, frame.right + 32, y - 4, colour);
+    fputs("</g>", file);
     put_text(file, frame.right + 38, y, "start", panel->names[c]);
   }
 }

@@ -35,7 +35,7 @@ typedef struct Run {
   double *report_values;
   const char *objective_names[OBJECTIVE_COLUMNS];
   double last_checkpoint;
-  blo_step_result last;
+  blo_step_result last; // with the objectives of the last step that reported
 } Run;
 
 void blo_print_error(const blo_context *context) {
@@ -164,6 +164,7 @@ static void log_stage_end(Run *run, blo_status status, const char *message) {
 
 // ---- a stage ----
 
+// Keeps a point of the curves; objectives and reports are known in steps that report.
 static void record(Run *run, const blo_step_result *result, bool always) {
   const double nothing = (double)__builtin_nanf("");
   double values[OBJECTIVE_COLUMNS] = {result->has_upper ? result->upper_objective : nothing,
@@ -173,7 +174,6 @@ static void record(Run *run, const blo_step_result *result, bool always) {
   run->objective_names[1] = result->has_lower ? "lower objective" : "";
   run->objective_names[2] = result->has_norm ? "hypergradient norm" : "";
   blo_history_add(&run->objectives, result->iteration, values, always);
-  if (!result->reported) return;
   const blo_stage *stage = &run->program->stages[run->stage];
   for (size_t i = 0; i < stage->report_count; i++) {
     blo_array view;
@@ -182,18 +182,31 @@ static void record(Run *run, const blo_step_result *result, bool always) {
     if (!blo_view_report(run->instance, run->stage, stage->reports[i].name, &view))
       run->report_values[i] = blo_array_element(&view, 0);
   }
-  blo_history_add(&run->reports, result->iteration, run->report_values, true);
+  blo_history_add(&run->reports, result->iteration, run->report_values, always);
+}
+
+// What is known now: this step's numbers, and the objectives of an earlier one where it has none.
+static void remember(blo_step_result *last, const blo_step_result *result) {
+  blo_step_result before = *last;
+  *last = *result;
+  if (result->reported) return;
+  last->has_upper = before.has_upper;
+  last->has_lower = before.has_lower;
+  last->upper_objective = before.upper_objective;
+  last->lower_objective = before.lower_objective;
 }
 
 static int32_t after_step(void *self, const blo_step_result *result) {
   Run *run = self;
   const blo_run_options *options = run->options;
-  run->last = *result;
+  remember(&run->last, result);
   bool ends = result->iteration == run->progress.iterations || result->stop;
-  record(run, result, ends);
   show_new_warnings(run);
-  if (result->reported) log_step(run, result);
-  blo_progress_step(&run->progress, result, ends);
+  if (result->reported) {
+    record(run, result, ends);
+    log_step(run, result);
+  }
+  blo_progress_step(&run->progress, &run->last, ends);
   if (!options->checkpoint) return 0;
   double seconds = options->checkpoint_seconds > 0.0 ? options->checkpoint_seconds : 60.0;
   double now = blo_seconds();
@@ -205,7 +218,7 @@ static int32_t after_step(void *self, const blo_step_result *result) {
   return 0; // the run itself is sound, so it goes on
 }
 
-static void print_value(const blo_array *view) {
+static void print_value(const blo_array *view, const char *after) {
   size_t count = blo_array_count(view);
   if (view->rank) putchar('[');
   for (size_t i = 0; i < count; i++) {
@@ -219,14 +232,22 @@ static void print_value(const blo_array *view) {
       printf("%.6g", value);
     }
   }
-  puts(view->rank ? "]" : "");
+  printf("%s%s\n", view->rank ? "]" : "", after);
 }
 
-static void print_named(const Run *run, const blo_array *view) {
+static void print_named(const Run *run, const blo_array *view, const char *after) {
   if (view->rank > 1 || blo_array_count(view) > SMALL_VECTOR) return;
   const char *stage = shown_stage_name(run);
   printf("%s%s%s = ", stage, stage[0] ? "." : "", view->name);
-  print_value(view);
+  print_value(view, after);
+}
+
+// "   (step 1: 0.19)" for a report that is a number: what the run began with.
+static void print_first_value(const Run *run, size_t report, char *text, size_t bytes) {
+  text[0] = '\0';
+  if (run->reports.count < 2 || !run->report_names[report][0]) return;
+  const double *first = blo_history_row(&run->reports, 0);
+  snprintf(text, bytes, "   (step %.0f: %.6g)", first[0], first[1 + report]);
 }
 
 // Final reports, and the variables that are small enough to read.
@@ -236,15 +257,17 @@ static void print_results(const Run *run) {
   for (size_t i = 0; i < stage->state_count; i++) {
     if (stage->state[i].result &&
         !blo_view_leaf(run->instance, run->stage, stage->state[i].name, &view))
-      print_named(run, &view);
+      print_named(run, &view, "");
   }
   for (size_t i = 0; i < stage->report_count; i++) {
+    char first[64];
+    print_first_value(run, i, first, sizeof first);
     if (!blo_view_report(run->instance, run->stage, stage->reports[i].name, &view))
-      print_named(run, &view);
+      print_named(run, &view, first);
   }
   for (size_t i = 0; i < stage->final_count; i++) {
     if (!blo_view_final(run->instance, run->stage, stage->finals[i].name, &view))
-      print_named(run, &view);
+      print_named(run, &view, "");
   }
   fflush(stdout);
 }
@@ -305,7 +328,6 @@ static blo_status run_stage(Run *run) {
                      blo_iteration(run->instance, run->stage), run->options->quiet);
   run->last_checkpoint = run->progress.start;
   status = blo_solve(run->instance, run->stage, report_distance(run), after_step, run);
-  if (run->last.iteration) record(run, &run->last, true);
   blo_progress_clear(&run->progress);
   show_new_warnings(run);
   char message[BLO_TEXT_BYTES];
@@ -330,8 +352,9 @@ static blo_status write_plot(Run *run) {
                                                ""};
   bool has_reports = false;
   for (size_t i = 0; i < stage->report_count; i++) has_reports |= run->report_names[i][0] != '\0';
-  snprintf(title, sizeof title, "%s%s%s", run->program->name, stage->solve[0] ? ", solve " : "",
-           stage->solve);
+  char stem[200];
+  print_stem(stem, sizeof stem, run->program->name);
+  snprintf(title, sizeof title, "%s%s%s", stem, stage->solve[0] ? ", solve " : "", stage->solve);
   PlotPanel panels[] = {{"Objectives", &run->objectives, objectives},
                         {"Reports", &run->reports, run->report_names}};
   if (!has_reports) panels[1] = (PlotPanel){"Hypergradient", &run->objectives, norm};

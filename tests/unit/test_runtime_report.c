@@ -132,6 +132,7 @@ static void test_run_writes_results(void **state) {
   assert_true(result_value("out.npz", "report.largest", 0) > 0.0);
   assert_file_has("stdout.txt", "largest = 0.0591");
   assert_file_has("stdout.txt", "w = [0.985");
+  assert_file_has("stdout.txt", "error = 0.0752606   (step 1: 4.58258)\n");
   assert_file_has("stderr.txt", "step 40/40   upper");
   assert_file_has("stderr.txt", "results written to ");
   assert_file_has("log.jsonl",
@@ -152,7 +153,7 @@ static void test_python_reads_our_files(void **state) {
   snprintf(command, sizeof command,
            "/usr/bin/python3 -c 'import json, xml.dom.minidom, zipfile\n"
            "lines = [json.loads(line) for line in open(\"%s\")]\n"
-           "assert len(lines) == 6 and lines[2][\"reports\"][\"error\"] > 0, lines\n"
+           "assert len(lines) == 7 and lines[2][\"reports\"][\"error\"] > 0, lines\n"
            "picture = xml.dom.minidom.parse(\"%s\")\n"
            "assert len(picture.getElementsByTagName(\"path\")) > 10\n"
            "archive = zipfile.ZipFile(\"%s\")\n"
@@ -165,7 +166,7 @@ static void test_divergence_keeps_the_last_good_step(void **state) {
   (void)state;
   script.diverge_at = 6;
   const blo_program *program = small_program(&small, &script, false);
-  assert_int_equal(RUN(program, "--quiet"), 4);
+  assert_int_equal(RUN(program, "--quiet", "--report-every", "3"), 4);
   double expected = 0.0;
   for (int i = 0; i < 5; i++) expected += 0.1 * (1.0 - expected);
   assert_true(result_value("out.npz", "w", 0) == expected);

@@ -53,7 +53,8 @@ typedef struct blo_array {
   void *data;
 } blo_array;
 
-/* What a committed step gave, in the user's sign (maximised objectives are positive again). */
+/* What a committed step gave, in the user's sign (maximised objectives are positive again). Objectives cost
+ * evaluations that the method itself may not need, so only steps that report have them. */
 typedef struct blo_step_result {
   int64_t iteration; /* steps made so far */
   int32_t has_upper, has_lower, has_norm;
@@ -97,7 +98,7 @@ blo_status blo_bind(blo_instance *instance, const blo_array *array);
 /* Start values. Runs the program's own data first where it has any. */
 blo_status blo_init(blo_instance *instance, size_t stage, int64_t seed);
 /* One outer step. The state changes only when the step succeeds: a step that was stopped (BLO_STOPPED),
- * is not finite (BLO_DIVERGED) or broke an `ensure` (BLO_BAD_DATA) leaves the last good one. */
+ * whose numbers are not finite (BLO_DIVERGED) or broke an `ensure` (BLO_BAD_DATA) leaves the last good one. */
 blo_status blo_step(blo_instance *instance, size_t stage, int32_t reporting,
                     blo_step_result *result);
 /* The file-level reports from the present state. */
@@ -107,7 +108,7 @@ blo_status blo_finish(blo_instance *instance, size_t stage);
 typedef int32_t (*blo_progress)(void *self, const blo_step_result *result);
 /* Steps until the stage's iterations are made, its stop holds, or `progress` asks for a stop
  * (BLO_STOPPED). BLO_NOT_CONVERGED: the program has a stop condition that never held.
- * report_every 0: the stage's own. */
+ * Reports come with the first step, every report_every steps (0: the stage's own number), and the last. */
 blo_status blo_solve(blo_instance *instance, size_t stage, int64_t report_every,
                      blo_progress progress, void *self);
 
