@@ -162,18 +162,22 @@ static void check_levels(Context *c, Func *upper, Func *lower, Func *start, Func
   c->build->options->check_levels(c->build->compilation, &problem);
 }
 
-static bool check_one(Context *c, Stage *stage) {
+static bool check_single(Context *c, bool solvable) {
+  bool ok = solvable;
+  if (solvable) step_func(c, &ok);
+  else objective_func(c, &c->stage->upper);
+  return ok;
+}
+
+// The levels are tried even where the solve block is wrong: both have something to say.
+static bool check_one(Context *c, Stage *stage, bool solvable) {
   size_t errors = diagnostics_errors(build_diagnostics(c->build));
   c->stage = stage;
-  if (stage->single) {
-    bool ok;
-    step_func(c, &ok);
-    return diagnostics_errors(build_diagnostics(c->build)) == errors;
-  }
+  if (stage->single) return check_single(c, solvable);
   Func *upper = objective_func(c, &stage->upper), *lower = objective_func(c, &stage->lower);
   Func *start = start_func(c);
   stage->cold = start && depends_on_upper(c, start);
-  if (!upper || !lower || !start) return false;
+  if (!upper || !lower || !start || !solvable) return false;
   bool ok = true;
   Func *step = step_func(c, &ok);
   if (diagnostics_errors(build_diagnostics(c->build)) != errors || !ok) return false;
@@ -189,8 +193,8 @@ bool check_stage(Build *b, const CheckTarget *target) {
     Stage *stage = c->stages.data[i];
     if (target->stage && strcmp(target->stage, stage->name) != 0) continue;
     variables_override(stage, target->starts);
-    if (!stage_solver(c, stage, target->solve, target->span, target->settings)) ok = false;
-    else ok &= check_one(c, stage);
+    bool solvable = stage_solver(c, stage, target->solve, target->span, target->settings);
+    ok &= check_one(c, stage, solvable);
   }
   return ok;
 }

@@ -234,6 +234,20 @@ static Staged *resolve(Evaluator *e, const Binding *binding, Span span, void *se
   }
 }
 
+static Staged *program_builtin(const Call *call, Builtin builtin, void *self) {
+  Context *c = self;
+  const char *name = builtin_table[builtin].name;
+  if (builtin == BUILTIN_ROOT) {
+    report(build_diagnostics(c->build), E0211, call->span, "`root` comes later");
+    return staged_poison;
+  }
+  Diagnostic *d = report(build_diagnostics(c->build), E0207, call->span,
+                         "`%s` cannot be used in an expression", name);
+  if (builtin == BUILTIN_CLASSES) diagnostic_help(d, "it belongs to data: `y: i32 in classes(k);`");
+  else diagnostic_help(d, "it makes a batch of a level: `batch b = %s(train, 128);`", name);
+  return staged_poison;
+}
+
 Context *context_create(Build *build, Module *module) {
   Arena *arena = build->arena;
   Context *c = ARENA_NEW(arena, Context);
@@ -242,6 +256,10 @@ Context *context_create(Build *build, Module *module) {
   c->e = evaluator_create(build->compilation, module, build->program, DT_F64);
   c->e->resolve = resolve;
   c->e->resolve_self = c;
+  c->e->program_builtin = program_builtin;
+  c->e->program_builtin_self = c;
+  if (!build->failed_items) build->failed_items = c->e->failed_items;
+  c->e->failed_items = build->failed_items;
   c->scratch = block_create(module, NULL);
   c->e->builder = builder_at(c->scratch);
   c->dims = map_create(arena);
@@ -260,5 +278,6 @@ void context_enter(Context *c, Entry *entry) {
   c->point = NULL;
   c->method_state = NULL;
   c->e->dynamic = (Dynamic){0};
+  c->e->first_id = c->module->next_id; // each entry has the whole budget
   c->e->builder = builder_at(entry->func->body);
 }

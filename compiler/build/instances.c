@@ -207,14 +207,10 @@ static bool all_given(Context *c, const Instance *instance) {
   return ok;
 }
 
-Instance *instance_create(Context *c, const Node *value, const Environment *environment,
-                          BindingKind kind, const char *prefix) {
-  const NodeList *arguments;
-  const Node *item = called_item(c, value, kind, &arguments);
-  if (!item) return NULL;
+Instance *instance_of_item(Context *c, const Node *item, Span span) {
   const NodeList *params = item_params(item);
   Instance *instance = ARENA_NEW(c->build->arena, Instance);
-  *instance = (Instance){.context = c, .node = item, .span = value->span, .prefix = prefix,
+  *instance = (Instance){.context = c, .node = item, .span = span,
                          .arguments = ARENA_ARRAY(c->build->arena, Argument, params->count + 1),
                          .count = (int)params->count};
   for (size_t i = 0; i < params->count; i++) {
@@ -222,6 +218,16 @@ Instance *instance_create(Context *c, const Node *value, const Environment *envi
     if (params->data[i]->kind == PART_PARAM)
       instance->arguments[i].value = params->data[i]->as.param.initial;
   }
+  return instance;
+}
+
+Instance *instance_create(Context *c, const Node *value, const Environment *environment,
+                          BindingKind kind, const char *prefix) {
+  const NodeList *arguments;
+  const Node *item = called_item(c, value, kind, &arguments);
+  if (!item || map_has(c->e->failed_items, item)) return NULL;
+  Instance *instance = instance_of_item(c, item, value->span);
+  instance->prefix = prefix;
   bool ok = true;
   for (size_t i = 0; arguments && i < arguments->count; i++)
     ok &= take_argument(c, instance, arguments->data[i], i, environment);
@@ -288,7 +294,7 @@ const Environment *instance_environment(Instance *instance) {
   for (int i = 0; i < instance->count; i++) {
     const Argument *argument = &instance->arguments[i];
     if (argument->param->kind != PART_PARAM) continue;
-    Staged *value = argument_value(c, argument);
+    Staged *value = argument->ready ? argument->ready : argument_value(c, argument);
     environment =
         environment_add(c->e, environment, argument->param->as.param.binding, value);
   }

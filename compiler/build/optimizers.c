@@ -241,7 +241,16 @@ static Staged *descent_body(Evaluator *e, Value *counter, Staged *carries, void 
   return staged_tuple(e, states, count + 1);
 }
 
+// In a sample problem: whatever comes out of one gradient.
+static Staged *sample_descent(Context *c, Staged *function, Staged *start, Span span) {
+  start = bundle_argument(c, start, &c->stage->lower, span, "`descend`");
+  if (staged_is_poison(start)) return start;
+  Staged *g = derive_grad(c->e, function, start, span);
+  return staged_is_poison(g) ? g : operate_binary(c->e, BIN_SUB, start, g, span);
+}
+
 Staged *lower_descend(Context *c, Staged *function, Staged *start, Span span) {
+  if (c->stage->sample) return sample_descent(c, function, start, span);
   Instance *optimizer = c->stage->lower_optimizer;
   if (!optimizer) {
     Diagnostic *d = mistake(c->e, E0207, span, "there is no lower optimiser to descend with");

@@ -129,7 +129,7 @@ static Staged *objective_scalar(Context *c, const Level *level, Staged *value) {
 
 Staged *objective_value(Context *c, Stage *stage, const Level *level, Staged *x, Staged *y,
                         Span span) {
-  (void)span;
+  if (stage->sample) return sample_objective(c, x, y, span);
   uint64_t place = c->e->dynamic.place;
   Value *iteration = c->iteration;
   c->e->dynamic.place = place_hash("objective", level->word);
@@ -232,13 +232,23 @@ static bool is_leaf(const Staged *s) {
   return s->kind != STAGED_TREE;
 }
 
+// In a sample problem bundles have made-up parts: say whose they are instead.
+static const char *bundle_phrase(Evaluator *e, const Staged *s) {
+  const Context *c = e->resolve_self;
+  const Layout *layout = staged_layout(s);
+  if (!layout || !c->stage || !c->stage->sample) return staged_describe(e, s);
+  if (layout == staged_layout(c->stage->upper.like)) return "laid out like the upper variables";
+  if (layout == staged_layout(c->stage->lower.like)) return "laid out like the lower variables";
+  return staged_describe(e, s);
+}
+
 Staged *fit_like(Evaluator *e, Staged *value, const Staged *like, bool spread, Span span,
                  const char *what) {
   if (staged_is_poison(value) || staged_is_poison(like)) return staged_poison;
   bool one = is_leaf(value);
   if (!(one && spread) && staged_layout(value) != staged_layout(like)) {
-    mistake(e, E0303, span, "%s must be %s, but this is %s", what, staged_describe(e, like),
-            staged_describe(e, value));
+    mistake(e, E0303, span, "%s must be %s, but this is %s", what, bundle_phrase(e, like),
+            bundle_phrase(e, value));
     return staged_poison;
   }
   ValueList likes = {0}, given = {0}, fitted = {0};

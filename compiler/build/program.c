@@ -39,6 +39,7 @@ const blo_program *build_declarations(Compilation *compilation, const Program *p
 static void check_own_definitions(Build *b) {
   Context *c = context_create(b, module_create(b->arena, b->compilation->names));
   check_definitions(c->e, b->program->file);
+  samples_check(b, b->program->file);
 }
 
 // Dims and data are declared once for all stages.

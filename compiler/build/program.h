@@ -80,6 +80,7 @@ typedef struct Argument {
   const Node *value;               // expression; the parameter's default when none was given
   const Environment *environment;
   bool given;
+  Staged *ready;                   // a sample value, when the definition is checked; else NULL
 } Argument;
 
 /// A method, optimiser or set with its arguments.
@@ -119,6 +120,7 @@ typedef struct Level {
 struct Stage {
   const char *name;
   const Node *node;                // ITEM_STAGE, or NULL for the unnamed stage
+  bool sample;                     // stands for any problem, while a definition is checked
   bool single;                     // one level with an optimiser: held in `upper`
   Level upper, lower;
   Map *names;                      // Binding -> clause: every name the levels declare
@@ -189,6 +191,7 @@ struct Build {
   Module *module;
   VEC(Field) fields;
   VEC(const Node *) dims;          // PART_DIM of the user's file
+  Map *failed_items;               // definitions that were found wrong
   EntryList entries;
   VEC(blo_stage) stages;
   VEC(blo_test) tests;
@@ -311,6 +314,8 @@ const Node *called_item(Context *c, const Node *value, BindingKind kind, const N
 /// NULL after a report.
 Instance *instance_create(Context *c, const Node *value, const Environment *environment,
                           BindingKind kind, const char *prefix);
+/// An item with its defaults, settings of `prefix` not looked at.
+Instance *instance_of_item(Context *c, const Node *item, Span span);
 /// The parameters' values, evaluated now.
 const Environment *instance_environment(Instance *instance);
 const char *instance_name(const Instance *instance);
@@ -436,6 +441,12 @@ bool test_compare(Context *c, Staged *a, Staged *b, Value *tolerance, bool absol
 Value *test_display(Context *c, Staged *value);
 /// True where every entry of a truth value is; NULL after a report.
 Value *test_truth(Context *c, Staged *value, Span span);
+
+// ---------------------------------------------------------------- samples.c
+
+/// Checks methods, optimisers and sets of a file at their definitions.
+void samples_check(Build *b, const Node *file);
+Staged *sample_objective(Context *c, Staged *x, Staged *y, Span span);
 
 // ---------------------------------------------------------------- checks.c
 

@@ -51,7 +51,9 @@ static bool known_key(const char *key) {
   return false;
 }
 
+// Of the program's text check has said it; this is for the command line.
 static void settings_unknown(Build *b, const char *key, Span span) {
+  if (diagnostics_errors(build_diagnostics(b))) return;
   Diagnostic *d = report(build_diagnostics(b), E0205, span, "there is no setting `%s`", key);
   const char *close = closest_name(key, plain_keys, PLAIN_KEYS);
   if (close) diagnostic_help(d, "did you mean `%s`?", close);

@@ -27,13 +27,8 @@ static void declare_name(Stage *stage, const Binding *binding, const Node *claus
 }
 
 
-static void add_objective(Context *c, Level *level, const Node *clause) {
-  if (level->objective) {
-    Diagnostic *d = report(build_diagnostics(c->build), E0404, clause->span,
-                           "`%s` has a second objective", level->word);
-    diagnostic_label(d, level->objective->span, "the first is here");
-    return;
-  }
+static void add_objective(Level *level, const Node *clause) {
+  if (level->objective) return; // said by check
   level->objective = clause;
   level->maximize = clause->as.objective.maximize;
 }
@@ -56,7 +51,7 @@ static void add_clause(Context *c, Stage *stage, Level *level, const Node *claus
     if (level == &stage->lower) map_put(stage->lower_batches, clause, (void *)(uintptr_t)clause);
     break;
   case NODE_LET: declare_pattern(stage, clause->as.let.pattern, clause); break;
-  case NODE_OBJECTIVE: add_objective(c, level, clause); break;
+  case NODE_OBJECTIVE: add_objective(level, clause); break;
   case NODE_REPORT:
     VEC_PUSH(arena, &level->reports, (Node *)(uintptr_t)clause);
     declare_name(stage, clause->as.report.binding, clause);
@@ -73,12 +68,7 @@ static void add_clause(Context *c, Stage *stage, Level *level, const Node *claus
 
 static void add_level(Context *c, Stage *stage, const Node *item) {
   Level *level = item->as.level.upper ? &stage->upper : &stage->lower;
-  if (level->node) {
-    Diagnostic *d = report(build_diagnostics(c->build), E0204, item->span,
-                           "there is a second `%s` level", level->word);
-    diagnostic_label(d, level->node->span, "the first is here");
-    return;
-  }
+  if (level->node) return; // said by check
   if (item->as.level.family_of) later(c, item, "families of lower problems");
   level->node = item;
   for (size_t i = 0; i < item->as.level.clauses.count; i++)
@@ -104,6 +94,7 @@ static bool float_leaves(Context *c, const LevelVariable *variable) {
 
 static bool type_variable(Context *c, LevelVariable *variable) {
   const Node *type = variable->node->as.var.type;
+  if (!variable->node->as.var.binding) return false; // declared twice: said by check
   variable->spec = evaluate_type(c->e, type, NULL);
   if (!variable->spec) return false;
   SpecKind kind = variable->spec->kind;
@@ -144,23 +135,19 @@ static Dtype widest(Context *c, const Stage *stage) {
   return real < DT_F32 ? DT_F32 : real;
 }
 
+// Check has said what is missing; this is for what it lets pass.
 static bool level_complete(Context *c, const Stage *stage, const Level *level) {
-  Diagnostics *diagnostics = build_diagnostics(c->build);
-  if (level->broken) return false;
-  if (!level->node) {
-    Diagnostic *d = report(diagnostics, E0204, (stage->upper.node ? stage->upper : stage->lower).node->span,
-                           "there is no `%s` level", level->word);
-    diagnostic_help(d, "a bilevel program has an `upper { ... }` and a `lower { ... }`");
-    return false;
-  }
-  if (!level->variables.count)
-    report(diagnostics, E0204, level->node->span, "`%s` has no variable", level->word);
-  if (!level->objective) {
-    Diagnostic *d =
-        report(diagnostics, E0404, level->node->span, "`%s` has no objective", level->word);
-    diagnostic_help(d, "write `minimize ...;` or `maximize ...;`");
-  }
-  return level->variables.count && level->objective;
+  if (level->node && level->variables.count && level->objective) return true;
+  if (level->broken || diagnostics_errors(build_diagnostics(c->build))) return false;
+  const Node *place = level->node ? level->node : (stage->upper.node ? stage->upper : stage->lower).node;
+  const char *what = !level->node               ? "is missing"
+                     : !level->variables.count ? "has no variable"
+                                               : "has no objective";
+  Diagnostic *d =
+      report(build_diagnostics(c->build), E0204, place->span, "the level `%s` %s", level->word, what);
+  diagnostic_help(d, "a bilevel program has an `upper { ... }` and a `lower { ... }`, each with a "
+                     "`var` and `minimize` or `maximize`");
+  return false;
 }
 
 bool stage_levels(Context *c, Stage *stage) {
@@ -282,6 +269,7 @@ Staged *variable_start(Context *c, const Stage *stage, const Binding *binding) {
 }
 
 Staged *start_bundle(Context *c, Stage *stage, const Level *level, Staged *x, Span span) {
+  if (stage->sample) return level->like;
   Dynamic dynamic = c->e->dynamic;
   dynamic_step(c->e, step_key(c, stage, NULL));
   Point *point = point_open(c, stage, x, NULL);
