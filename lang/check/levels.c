@@ -349,18 +349,6 @@ static void check_stage(Checker *c, Module *module, Node *item, Problem *main) {
     if (items.data[i]->kind == ITEM_SOLVE) check_solve(c, module, problem, items.data[i]);
 }
 
-static void check_stage_count(Checker *c, const Problem *main, NodeList items) {
-  bool occupied = main->upper || main->lower;
-  for (size_t i = 0; i < items.count; i++) {
-    if (items.data[i]->kind != ITEM_STAGE) continue;
-    if (occupied) {
-      report_later(c, items.data[i]->as.stage.name.span, "a second stage comes later");
-      return;
-    }
-    occupied = true;
-  }
-}
-
 static void check_problem_item(Checker *c, Module *module, Problem *problem, Node *item) {
   View view = problem_view(module, problem, problem->stage);
   view.where = "a report";
@@ -401,5 +389,4 @@ void check_problem(Checker *c, Module *module, Problem *problem, NodeList items)
       check_problem_item(c, module, problem, item);
     }
   }
-  if (!problem->stage) check_stage_count(c, problem, items);
 }
