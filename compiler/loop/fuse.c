@@ -25,6 +25,7 @@ static Work *work_create(Lowering *l, Item *item) {
   item_probe(&scratch, item, &w->space);
   for (size_t i = 0; i < scratch.uses.count; i++)
     if (scratch.uses.data[i].load) VEC_PUSH(l->arena, &w->loads, scratch.uses.data[i]);
+  w->placed = item_place(&scratch, item, &w->space, w->place);
   return w;
 }
 
@@ -89,18 +90,40 @@ static bool can_follow_rows(const Work *w, int axis) {
     return item_target_axis(w->item, axis) >= 0;
   case ITEM_CUMSUM:
     return axis != w->item->op->attr.scan.axis;
+  case ITEM_UNVIEW:
+  case ITEM_SCATTER:
+    for (int i = 0; i < w->item->type->rank; i++)
+      if (plain_axis(w, w->place[i]) == axis) return true;
+    return false;
   default:
     return false;
   }
 }
 
+int work_target_axis(const Work *w) {
+  for (int i = 0; w->placed && w->row >= 0 && i < w->item->type->rank; i++)
+    if (plain_axis(w, w->place[i]) == w->row) return i;
+  return -1;
+}
+
+bool work_sums_rows(const Work *w) {
+  return w->row >= 0 && (w->item->kind == ITEM_REDUCE || w->item->kind == ITEM_DOT) &&
+         item_target_axis(w->item, w->row) < 0;
+}
+
 // --- joining
 // --------------------------------------------------------------------------------------
 
-// The axis of w that follows the rows of producer p, from all loads of what p writes; -1: none.
+// The axis of w that follows the rows of producer p, from all that w reads or writes of p's target;
+// -1: none.
 static int aligned_axis(const Work *w, const Work *p) {
-  int target_axis = item_target_axis(p->item, p->row), axis = -1;
+  int target_axis = work_target_axis(p), axis = -1;
   if (target_axis < 0 || p->item->part_type) return -1;
+  if (reads(p, w->item->target.buffer)) return -1;
+  if (w->item->target.buffer == p->item->target.buffer) {
+    axis = adds_to_target(w->item) ? plain_axis(w, w->place[target_axis]) : -1;
+    if (axis < 0) return -1;
+  }
   for (size_t i = 0; i < w->loads.count; i++) {
     const LinearUse *load = &w->loads.data[i];
     if (load->buffer != p->item->target.buffer) continue;
@@ -128,6 +151,20 @@ static int shared_axis(const Work *w, const Work *p) {
   return -1;
 }
 
+// Blocks of rows pay when the largest operands are walked row by row, not by blocks of columns.
+static bool walks_rows(const Work *w, int axis) {
+  int largest = 1;
+  for (size_t i = 0; i < w->loads.count; i++)
+    if (w->loads.data[i].rank > largest) largest = w->loads.data[i].rank;
+  if (w->item->kind == ITEM_MAP && w->item->type->rank >= largest) return axis == 0;
+  if (largest == 1) return true;
+  for (size_t i = 0; i < w->loads.count; i++) {
+    const LinearUse *load = &w->loads.data[i];
+    if (load->rank == largest && load->index && plain_axis(w, load->index[0]) == axis) return true;
+  }
+  return false;
+}
+
 // The axis of w that follows the rows of g; -1: it cannot join.
 static int row_in_group(const Work *w, const Group *g) {
   int axis = -1;
@@ -141,7 +178,7 @@ static int row_in_group(const Work *w, const Group *g) {
     axis = found;
   }
   for (size_t i = 0; i < g->works.count && axis < 0; i++) axis = shared_axis(w, g->works.data[i]);
-  return axis >= 0 && can_follow_rows(w, axis) ? axis : -1;
+  return axis >= 0 && can_follow_rows(w, axis) && walks_rows(w, axis) ? axis : -1;
 }
 
 static bool same_space(const Work *a, const Work *b) {

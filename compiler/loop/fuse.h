@@ -7,16 +7,18 @@
 /// An item with what fusion has to know of it.
 typedef struct Work {
   Item *item;
-  Space space;                 // extents; index over scratch axes
+  Space space; // extents; index over scratch axes
   Expr *axes[MAX_AXES];
   VEC(LinearUse) loads;
-  int row;                     // axis that follows the rows of the group, -1: none
+  const Affine *place[MAX_RANK]; // index of the target
+  bool placed;
+  int row; // axis that follows the rows of the group, -1: none
   int group;
-  int cluster;                 // works of one cluster share their loops
+  int cluster; // works of one cluster share their loops
 } Work;
 
-/// Works that become one kernel: those with a row are handled row block by row block, then come those
-/// without (`tail`), which may use sums over the rows.
+/// Works that become one kernel: those with a row are handled row block by row block, then come
+/// those without (`tail`), which may use sums over the rows.
 typedef struct Group {
   VEC(Work *) works;
   VEC(Work *) tail;
@@ -28,9 +30,13 @@ typedef struct Group {
 
 typedef VEC(Group *) GroupList;
 
-/// A dot without free axes is a reduction of products. Is the item a map, or such a reduction of which
-/// the kept axes come first?
+/// A dot without free axes is a reduction of products. Is the item a map, or such a reduction of
+/// which the kept axes come first?
 bool work_can_share_loops(Work *w);
+/// The axis of the target that follows the rows, or -1.
+int work_target_axis(const Work *w);
+/// Does the work sum over the rows?
+bool work_sums_rows(const Work *w);
 /// Number of leading axes that a work of shared loops keeps.
 int work_kept(const Work *w);
 #endif

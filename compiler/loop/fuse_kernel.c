@@ -268,12 +268,13 @@ static void emit_blocks(const Fusion *f, Nest *nest, const Group *g) {
   Expr *low = expr_axis(k, block), *end = expr_dim(k, g->rows);
   for (size_t i = 0; i < g->works.count; i++) {
     const Work *w = g->works.data[i];
-    int axis = item_target_axis(w->item, w->row);
-    if (axis < 0 && !is_note(w)) {
+    if (work_sums_rows(w)) {
       nest_restart(nest);
       item_clear(nest, w->item);
     }
-    if (axis == 0 && stays_inside(f, w, g)) add_window(nest, w, low, rows);
+    if (work_target_axis(w) == 0 && w->item->kind != ITEM_UNVIEW && w->item->kind != ITEM_SCATTER &&
+        stays_inside(f, w, g))
+      add_window(nest, w, low, rows);
   }
   kernel_for_general(k, block, expr_index(k, 0), end, rows, FOR_SERIAL, 1, 1);
   RowRange range = {-1, low, expr_binary(k, OP_MIN, expr_add(k, low, expr_index(k, rows)), end)};

@@ -368,6 +368,7 @@ static void lower_if(Lowering *l, Op *op) {
 // draws from that many.
 static bool index_in_range(Lowering *l, const Value *index, const Dim *places) {
   DimTable *dims = l->module->dims;
+  if (iota_within(index, places)) return true;
   if (index->op && index->op->code == OP_CONST && !index->op->attr.constant.integers) {
     int64_t value = index->op->attr.constant.integer;
     const Dim *last = dim_sub(dims, places, dim_const(dims, value + 1));
@@ -384,6 +385,10 @@ static bool index_in_range(Lowering *l, const Value *index, const Dim *places) {
 
 static void note_range(Lowering *l, Op *op, Value *index, const Dim *places) {
   if (index_in_range(l, index, places)) return;
+  for (size_t i = 0; i < l->items.count; i++) { // the same index may be used again
+    const Item *item = l->items.data[i];
+    if (item->kind == ITEM_RANGE && item->value == index && item->extent == places) return;
+  }
   Item *item = add_item(l, ITEM_RANGE, index, NULL, (Access){0}, op->span);
   item->extent = places;
   item->number = op_check_note(l->module, op);

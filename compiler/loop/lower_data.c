@@ -35,10 +35,9 @@ static bool is_summed(const Item *item, int axis) {
   return true;
 }
 
-static const Affine *unview_flat(Nest *nest, const Item *item, const Space *space) {
+static void unview_place(Nest *nest, const Item *item, const Space *space, const Affine **place) {
   const IndexMap *map = &item->op->attr.map;
   Module *module = nest->module;
-  const Affine *place[MAX_RANK];
   for (int i = 0; i < map->in_rank; i++) {
     place[i] = affine_const(module, map->offset[i]);
     for (int j = 0; j < map->out_rank; j++) {
@@ -46,13 +45,64 @@ static const Affine *unview_flat(Nest *nest, const Item *item, const Space *spac
       place[i] = affine_add(module, place[i], affine_scale(module, space->index[j], factor));
     }
   }
+}
+
+// --- scatter and update
+// ---------------------------------------------------------------------------
+
+static void scatter_place(Nest *nest, const Item *item, const Space *space, const Affine **place) {
+  const Op *op = item->op;
+  int rest = op->operands[2]->type->rank;
+  for (int i = 0; i < item->type->rank; i++) place[i] = NULL;
+  for (int i = 0; i < op->attr.gather.axis_count; i++) {
+    int axis = op->attr.gather.axes[i];
+    place[axis] = nest_place(nest, op->operands[2 + i], space->index, item->type->shape[axis]);
+  }
+  for (int i = 0; i < item->type->rank; i++)
+    if (!place[i]) place[i] = space->index[rest++];
+}
+
+static void update_place(Nest *nest, const Item *item, const Space *space, const Affine **place) {
+  const Type *part = source_of(item)->type;
+  for (int i = 0; i < item->type->rank; i++) {
+    Expr *start = nest_element(nest, item->op->operands[2 + i], NULL, false);
+    const Affine *first = nest_clamp(nest, start, item->type->shape[i], part->shape[i]);
+    place[i] = affine_add(nest->module, first, space->index[i]);
+  }
+}
+
+void accumulate_place(Nest *nest, const Item *item, const Space *space, const Affine **place) {
+  if (item->kind == ITEM_UNVIEW) unview_place(nest, item, space, place);
+  if (item->kind == ITEM_SCATTER) scatter_place(nest, item, space, place);
+  if (item->kind == ITEM_UPDATE) update_place(nest, item, space, place);
+}
+
+static const Affine *place_flat(Nest *nest, const Item *item, const Space *space) {
+  const Affine *place[MAX_RANK];
+  accumulate_place(nest, item, space, place);
   return nest_flat(nest, &item->target, item->type, place);
 }
 
-static void lower_unview(Nest *nest, const Item *item) {
+// A table without entries takes no updates, wherever they point.
+static int open_unless_empty(Nest *nest, const Item *item) {
+  const Attr *attr = &item->op->attr;
+  int opened = 0;
+  for (int i = 0; i < attr->gather.axis_count; i++) {
+    const Dim *extent = item->type->shape[attr->gather.axes[i]];
+    int64_t value;
+    if (dim_is_const(extent, &value) && value > 0) continue;
+    if (iota_within(item->op->operands[2 + i], extent)) continue;
+    kernel_if(nest->k,
+              expr_compare(nest->k, COMPARE_GT, expr_dim(nest->k, extent), expr_index(nest->k, 0)));
+    opened++;
+  }
+  return opened;
+}
+
+static void lower_unview(Nest *nest, const Item *item, const RowRange *range) {
   Space space = item_space(item);
   for (int i = 0; i < space.rank; i++) space.classes[i] = is_summed(item, i);
-  space_prepare_item(nest, &space, item, NULL);
+  space_prepare_item(nest, &space, item, range);
   int vector = space_last(&space), opened = 0, summed = 0;
   for (int i = 0; i < space.rank; i++) {
     if (space.gone[i] || space.classes[i]) continue;
@@ -75,84 +125,51 @@ static void lower_unview(Nest *nest, const Item *item) {
     nest_close(nest, summed);
     value = expr_register(nest->k, sum);
   }
-  nest_store(nest, &item->target, unview_flat(nest, item, &space), value, true);
+  nest_store(nest, &item->target, place_flat(nest, item, &space), value, true);
   nest_close(nest, opened);
 }
 
-// --- scatter and update
-// ---------------------------------------------------------------------------
-
-static const Affine *scatter_flat(Nest *nest, const Item *item, const Space *space) {
-  const Op *op = item->op;
-  const Affine *place[MAX_RANK] = {0};
-  int rest = op->operands[2]->type->rank;
-  for (int i = 0; i < op->attr.gather.axis_count; i++) {
-    int axis = op->attr.gather.axes[i];
-    Expr *index = nest_element(nest, op->operands[2 + i], space->index, false);
-    place[axis] =
-        nest_clamp(nest, index, item->type->shape[axis], dim_const(nest->module->dims, 1));
-  }
-  for (int i = 0; i < item->type->rank; i++)
-    if (!place[i]) place[i] = space->index[rest++];
-  return nest_flat(nest, &item->target, item->type, place);
-}
-
-static void lower_scatter(Nest *nest, const Item *item) {
+static void lower_scatter(Nest *nest, const Item *item, const RowRange *range) {
   Space space = item_space(item);
-  int index_rank = item->op->operands[2]->type->rank, opened = 0;
+  int index_rank = item->op->operands[2]->type->rank;
   for (int i = 0; i < space.rank; i++) space.classes[i] = i >= index_rank;
-  space_prepare_item(nest, &space, item, NULL);
+  int opened = open_unless_empty(nest, item);
+  space_prepare_item(nest, &space, item, range);
   int last = space_last(&space);
   open_all(nest, &space, last >= index_rank ? last : -1, &opened);
-  nest_store(nest, &item->target, scatter_flat(nest, item, &space),
+  nest_store(nest, &item->target, place_flat(nest, item, &space),
              source_element(nest, item, &space), true);
   nest_close(nest, opened);
 }
 
-static const Affine *update_flat(Nest *nest, const Item *item, const Space *space) {
-  const Affine *place[MAX_RANK];
-  for (int i = 0; i < item->type->rank; i++) {
-    Expr *start = nest_element(nest, item->op->operands[2 + i], NULL, false);
-    place[i] =
-        affine_add(nest->module,
-                   nest_clamp(nest, start, item->type->shape[i], source_of(item)->type->shape[i]),
-                   space->index[i]);
-  }
-  return nest_flat(nest, &item->target, item->type, place);
-}
-
-static void lower_update(Nest *nest, const Item *item) {
+static void lower_update(Nest *nest, const Item *item, const RowRange *range) {
   Space space = item_space(item);
   int opened = 0;
-  space_prepare_item(nest, &space, item, NULL);
+  space_prepare_item(nest, &space, item, range);
   open_all(nest, &space, space_last(&space), &opened);
-  nest_store(nest, &item->target, update_flat(nest, item, &space),
+  nest_store(nest, &item->target, place_flat(nest, item, &space),
              source_element(nest, item, &space), item->op->attr.update.accumulate);
   nest_close(nest, opened);
 }
 
 void probe_accumulate(Nest *nest, const Item *item, Space *space) {
-  const Affine *flat = NULL;
   if (item->kind == ITEM_COUNT) nest_element(nest, item->value, NULL, false);
   if (item->kind == ITEM_CLEAR_ROWS) load_scalar(nest, &item->limit);
   if (item->kind == ITEM_COUNT || item->kind == ITEM_CLEAR_ROWS) return;
   source_element(nest, item, space);
-  if (item->kind == ITEM_UNVIEW) flat = unview_flat(nest, item, space);
-  if (item->kind == ITEM_SCATTER) flat = scatter_flat(nest, item, space);
-  if (item->kind == ITEM_UPDATE) flat = update_flat(nest, item, space);
-  nest_record(nest, flat, item->type->dtype);
+  nest_record(nest, place_flat(nest, item, space), item->type->dtype);
 }
 
-void lower_accumulate(Nest *nest, const Item *item) {
+void lower_accumulate(Nest *nest, const Item *item, const RowRange *range) {
   switch (item->kind) {
   case ITEM_UNVIEW:
-    lower_unview(nest, item);
+    lower_unview(nest, item, range);
     break;
   case ITEM_SCATTER:
-    lower_scatter(nest, item);
+    lower_scatter(nest, item, range);
     break;
   default:
-    lower_update(nest, item);
+    lower_update(nest, item, range);
     break;
   }
 }

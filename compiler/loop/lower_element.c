@@ -243,6 +243,17 @@ static Expr *reshape_element(Nest *nest, const Op *op, const Affine *const *inde
   return nest_element(nest, op->operands[0], inner, false);
 }
 
+bool iota_within(const Value *value, const Dim *extent) {
+  return value->op && value->op->code == OP_IOTA &&
+         value->type->shape[value->op->attr.iota.axis] == extent;
+}
+
+const Affine *nest_place(Nest *nest, Value *value, const Affine *const *index, const Dim *extent) {
+  if (iota_within(value, extent)) return index[value->op->attr.iota.axis];
+  Expr *place = nest_element(nest, value, index, false);
+  return nest_clamp(nest, place, extent, dim_const(nest->module->dims, 1));
+}
+
 static Expr *gather_element(Nest *nest, const Op *op, const Affine *const *index) {
   const Type *table = op->operands[0]->type;
   int index_rank = op->operands[1]->type->rank, count = op->attr.gather.axis_count,
@@ -250,8 +261,7 @@ static Expr *gather_element(Nest *nest, const Op *op, const Affine *const *index
   const Affine *inner[MAX_RANK] = {0};
   for (int i = 0; i < count; i++) {
     int axis = op->attr.gather.axes[i];
-    Expr *place = nest_element(nest, op->operands[1 + i], index, false);
-    inner[axis] = nest_clamp(nest, place, table->shape[axis], dim_const(nest->module->dims, 1));
+    inner[axis] = nest_place(nest, op->operands[1 + i], index, table->shape[axis]);
   }
   for (int i = 0; i < table->rank; i++)
     if (!inner[i]) inner[i] = index[rest++];

@@ -104,9 +104,9 @@ typedef struct Lowering {
   Arena *arena;
   Schedule *schedule;
   LowerOptions options;
-  Map *info;       // Value * -> ValueInfo *
-  ItemList items;  // pending, in program order
-  StepList *steps; // where finished steps go
+  Map *info;                  // Value * -> ValueInfo *
+  ItemList items;             // pending, in program order
+  StepList *steps;            // where finished steps go
   VEC(struct Group *) groups; // launches whose kernels are made at the end (fuse.h)
 } Lowering;
 
@@ -151,13 +151,13 @@ typedef struct Nest {
   Module *module;
   Arena *arena;
   KernelBuilder *k;
-  VEC(Buffer *) buffers;  // by kernel buffer parameter
-  VEC(int) scalars;       // schedule counters by kernel scalar
-  Map *memo;              // Value * -> elements made so far
-  VEC(LinearUse) uses;    // recorded by nest_load and nest_record
+  VEC(Buffer *) buffers; // by kernel buffer parameter
+  VEC(int) scalars;      // schedule counters by kernel scalar
+  Map *memo;             // Value * -> elements made so far
+  VEC(LinearUse) uses;   // recorded by nest_load and nest_record
   VEC(RowWindow) windows;
   VEC(Forward) forwards;
-  int lanes;              // least logical width over the dtypes met
+  int lanes; // least logical width over the dtypes met
 } Nest;
 
 Nest nest_create(Lowering *l, const char *name, Span span);
@@ -170,8 +170,7 @@ const Affine *nest_flat(Nest *nest, const Access *access, const Type *type,
                         const Affine *const *index);
 Expr *nest_load(Nest *nest, const Access *access, const Affine *flat);
 /// As nest_load, by the index of the home's own axes.
-Expr *nest_load_at(Nest *nest, const Access *access, const Type *type,
-                   const Affine *const *index);
+Expr *nest_load_at(Nest *nest, const Access *access, const Type *type, const Affine *const *index);
 /// Begins a new loop body: elements made so far are forgotten.
 void nest_restart(Nest *nest);
 /// Closes `count` loops.
@@ -182,8 +181,8 @@ Expr *nest_element(Nest *nest, Value *v, const Affine *const *index, bool comput
 /// An index value clamped to 0 .. extent - size.
 const Affine *nest_clamp(Nest *nest, Expr *index, const Dim *extent, const Dim *size);
 
-/// Rows [low, high) of one axis of an item's iteration space. Where that axis is summed over, the result is
-/// added to the target, which item_clear has cleared.
+/// Rows [low, high) of one axis of an item's iteration space. Where that axis is summed over, the
+/// result is added to the target, which item_clear has cleared.
 typedef struct RowRange {
   int axis; // -1: no restriction
   Expr *low, *high;
@@ -191,13 +190,13 @@ typedef struct RowRange {
 
 enum { MAX_AXES = 2 * MAX_RANK, ROW_BLOCK = 4 };
 
-/// The iteration space of an item. Axes whose every use allows it are merged with the next; axes of extent
-/// one are dropped. `index` says what stands for each original axis: an axis, or 0.
+/// The iteration space of an item. Axes whose every use allows it are merged with the next; axes of
+/// extent one are dropped. `index` says what stands for each original axis: an axis, or 0.
 typedef struct Space {
   int rank;
   const Dim *extents[MAX_AXES];
-  int classes[MAX_AXES];        // only axes of one class merge
-  bool gone[MAX_AXES];          // merged into a later one, or dropped
+  int classes[MAX_AXES]; // only axes of one class merge
+  bool gone[MAX_AXES];   // merged into a later one, or dropped
   Axis *axes[MAX_AXES];
   const Affine *index[MAX_AXES];
   Expr *low[MAX_AXES], *high[MAX_AXES];
@@ -205,8 +204,8 @@ typedef struct Space {
 
 /// Writes element expressions over space->index; used twice: to probe, then for good.
 typedef void (*SpaceProbe)(Nest *nest, void *self, Space *space);
-/// Runs `probe` on a scratch kernel and fixes which axes remain; creates their axes in `nest`. The uses
-/// found, over the final axes, are left in nest->uses.
+/// Runs `probe` on a scratch kernel and fixes which axes remain; creates their axes in `nest`. The
+/// uses found, over the final axes, are left in nest->uses.
 void space_prepare(Nest *nest, Space *space, Span span, const RowRange *range, SpaceProbe probe,
                    void *self);
 /// As space_prepare for one item.
@@ -215,8 +214,8 @@ void space_prepare_item(Nest *nest, Space *space, const Item *item, const RowRan
 void space_open(Nest *nest, const Space *space, int axis, ForMode mode, int unroll);
 /// How loads go along an axis: 1 unit stride, 0 independent, -1 otherwise.
 int space_stride(const Nest *nest, const Space *space, int axis);
-/// Loops over an axis in blocks of ROW_BLOCK and then one by one; `body` finds the first row of the block
-/// in space->index[axis].
+/// Loops over an axis in blocks of ROW_BLOCK and then one by one; `body` finds the first row of the
+/// block in space->index[axis].
 void space_blocks(Nest *nest, Space *space, int axis,
                   void (*body)(void *self, const Affine *row, int rows), void *self);
 /// The last axis that remains, or -1.
@@ -229,7 +228,11 @@ int space_last(const Space *space);
 Space item_space(const Item *item);
 /// The element expressions and places of an item at space->index, for their recorded uses.
 void item_probe(Nest *nest, const Item *item, Space *space);
-/// The axis of the target that an axis of the item's space becomes; -1 when it is summed over.
+/// The index of the target that belongs to space->index; false where an item has no target of that
+/// kind.
+bool item_place(Nest *nest, const Item *item, const Space *space, const Affine **place);
+/// The axis of the target that an axis of a map, reduction or dot becomes; -1 when it is summed
+/// over.
 int item_target_axis(const Item *item, int axis);
 Opcode item_reduction(const Item *item);
 /// What the target of a sum holds before anything is added.
@@ -238,7 +241,8 @@ Expr *item_identity(Nest *nest, const Item *item);
 void item_clear(Nest *nest, const Item *item);
 /// The value of a map, or one term of a reduction, a dot or a note.
 Expr *item_element(Nest *nest, const Item *item, const Space *space);
-/// Stores the element of the target that belongs to space->index; `add` combines it with what is there.
+/// Stores the element of the target that belongs to space->index; `add` combines it with what is
+/// there.
 void item_store(Nest *nest, const Item *item, const Space *space, Expr *value, bool add);
 /// The axis that the lanes of a reduction run along when it is alone, or -1.
 int reduction_lanes(const Nest *nest, const Space *space);
@@ -246,10 +250,15 @@ int reduction_lanes(const Nest *nest, const Space *space);
 /// Appends the loops of an item to the kernel.
 void lower_item(Nest *nest, const Item *item, const RowRange *range);
 void lower_dot(Nest *nest, const Item *item, const RowRange *range);
-void lower_accumulate(Nest *nest, const Item *item); // UNVIEW, SCATTER, UPDATE
-void lower_small(Nest *nest, const Item *item);      // CLEAR_ROWS, COUNT, NOTE, RANGE
+void lower_accumulate(Nest *nest, const Item *item, const RowRange *range);
+void lower_small(Nest *nest, const Item *item); // CLEAR_ROWS, COUNT, NOTE, RANGE
 
-// Parts of item_probe and item_element.
+// Parts of item_probe, item_place and item_element.
+void accumulate_place(Nest *nest, const Item *item, const Space *space, const Affine **place);
+/// An index value at an index, clamped to 0 .. extent-1 unless it cannot be elsewhere.
+const Affine *nest_place(Nest *nest, Value *value, const Affine *const *index, const Dim *extent);
+/// Is the value an iota within 0 .. extent-1?
+bool iota_within(const Value *value, const Dim *extent);
 void probe_accumulate(Nest *nest, const Item *item, Space *space);
 Expr *dot_operand(Nest *nest, const Item *item, const Space *space, bool left);
 Expr *note_condition(Nest *nest, const Item *item, const Space *space);

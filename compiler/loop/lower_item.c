@@ -108,9 +108,10 @@ Expr *item_element(Nest *nest, const Item *item, const Space *space) {
   case ITEM_MAP:
     if (!item->value) return expr_number(nest->k, item->type->dtype, 0);
     return nest_element(nest, item->value, space->index, item->compute);
-  case ITEM_DOT:
-    return expr_binary(nest->k, OP_MUL, dot_operand(nest, item, space, true),
-                       dot_operand(nest, item, space, false));
+  case ITEM_DOT: {
+    Expr *left = dot_operand(nest, item, space, true);
+    return expr_binary(nest->k, OP_MUL, left, dot_operand(nest, item, space, false));
+  }
   case ITEM_NOTE:
   case ITEM_RANGE:
     return note_condition(nest, item, space);
@@ -119,16 +120,34 @@ Expr *item_element(Nest *nest, const Item *item, const Space *space) {
   }
 }
 
-static const Affine *target_flat(Nest *nest, const Item *item, const Space *space) {
-  const Affine *index[MAX_RANK];
+bool item_place(Nest *nest, const Item *item, const Space *space, const Affine **place) {
+  switch (item->kind) {
+  case ITEM_CLEAR_ROWS:
+  case ITEM_NOTE:
+  case ITEM_RANGE:
+    return false;
+  case ITEM_UNVIEW:
+  case ITEM_SCATTER:
+  case ITEM_UPDATE:
+    accumulate_place(nest, item, space, place);
+    return true;
+  default:
+    break;
+  }
   for (int i = 0; i < space->rank; i++) {
     int axis = item_target_axis(item, i);
     if (axis < 0) continue;
-    index[axis] = space->index[i];
+    place[axis] = space->index[i];
     if (!item->part_type || item->part_axis != axis) continue;
     const Affine *offset = affine_const(nest->module, item->part_offset);
-    index[axis] = affine_add(nest->module, index[axis], offset);
+    place[axis] = affine_add(nest->module, place[axis], offset);
   }
+  return true;
+}
+
+static const Affine *target_flat(Nest *nest, const Item *item, const Space *space) {
+  const Affine *index[MAX_RANK];
+  item_place(nest, item, space, index);
   return nest_flat(nest, &item->target, item->type, index);
 }
 
@@ -366,7 +385,7 @@ void lower_item(Nest *nest, const Item *item, const RowRange *range) {
   case ITEM_UNVIEW:
   case ITEM_SCATTER:
   case ITEM_UPDATE:
-    lower_accumulate(nest, item);
+    lower_accumulate(nest, item, range);
     break;
   default:
     lower_small(nest, item);

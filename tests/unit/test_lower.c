@@ -1,10 +1,11 @@
 // Lowered and compiled functions against the interpreter: random programs over several shapes, dims
 // free and bound, fused and not; and what the lowering must not depend on.
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <cmocka.h>
 
 #include "unit/compiled_function.h"
 #include "unit/program_generator.h"
