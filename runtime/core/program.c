@@ -14,12 +14,33 @@ static bool ranks_fit(const blo_value *values, size_t count) {
   return true;
 }
 
+// Does this CPU have what the code was compiled for? Unknown names are taken on trust.
+static bool cpu_fits(const char *target) {
+#if defined(__x86_64__)
+  bool v2 = __builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("popcnt");
+  bool v3 = v2 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+            __builtin_cpu_supports("bmi2");
+  bool v4 = v3 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+            __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw");
+  if (strcmp(target, "x86-64-v2") == 0) return v2;
+  if (strcmp(target, "x86-64-v3") == 0) return v3;
+  if (strcmp(target, "x86-64-v4") == 0) return v4;
+#else
+  (void)target;
+#endif
+  return true;
+}
+
 blo_status blo_check_program(blo_context *context, const blo_program *program) {
   if (!program) return blo_fail(context, BLO_BAD_ARGUMENT, "", "no program was given");
   if (program->abi != BLO_ABI || program->size < sizeof *program) {
     return blo_fail(context, BLO_BAD_ARGUMENT, "",
                     "the program was compiled for interface %d; this runtime has %d", program->abi,
                     BLO_ABI);
+  }
+  if (program->target && !cpu_fits(program->target)) {
+    return blo_fail(context, BLO_DEVICE, "", "%s was compiled for %s, which this CPU is not",
+                    program->name, program->target);
   }
   for (size_t i = 0; i < program->entry_count; i++) {
     const blo_entry *entry = &program->entries[i];
