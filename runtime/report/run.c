@@ -418,7 +418,10 @@ static blo_status open_all(Run *run) {
   blo_release(run->context, values);
   if (status || !options->log) return status;
   run->log = fopen(options->log, options->resume ? "a" : "w");
-  if (run->log) return BLO_OK;
+  if (run->log) {
+    setvbuf(run->log, NULL, _IOLBF, 0); // each line is there for whoever follows the run
+    return BLO_OK;
+  }
   char reason[128];
   if (strerror_r(errno, reason, sizeof reason) != 0) strcpy(reason, "cannot be written");
   return blo_fail(run->context, BLO_BAD_ARGUMENT, "", "%s: %s", options->log, reason);

@@ -22,4 +22,4 @@ for name in ridge logistic; do
 done
 same "unrolled ridge" "$(measure "$(program ridge)" --solve unrolled --set lower.iters=10)" \
   "$(measure "$(program ridge)" --solve unrolled --set lower.iters=1000000)"
-same "cleaning, n" "$(measure "$(program cleaning)" -D n=10 -D m=11 -D q=12)" "$(measure "$(program cleaning)" -D n=1000000 -D m=11 -D q=12)"
+same "cleaning, n" "$(measure "$(program cleaning)" -D n=21 -D m=11 -D q=12)" "$(measure "$(program cleaning)" -D n=1000000 -D m=11 -D q=12)"
