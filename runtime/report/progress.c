@@ -57,22 +57,23 @@ __attribute__((format(printf, 2, 3))) static void line_add(Line *line, const cha
   if (line->length >= sizeof line->text) line->length = sizeof line->text - 1;
 }
 
-static void compose(const Progress *progress, const blo_step_result *result, double now,
+// brief: without the lower objective, for narrow terminals.
+static void compose(const Progress *progress, const blo_step_result *result, double now, bool brief,
                     Line *line) {
   if (progress->stage[0]) line_add(line, "%s ", progress->stage);
   line_add(line, "step %" PRId64 "/%" PRId64, result->iteration, progress->iterations);
-  if (result->has_upper) line_add(line, "   upper %.6g", result->upper_objective);
-  if (result->has_lower) line_add(line, "   lower %.6g", result->lower_objective);
-  if (result->has_norm) line_add(line, "   |hypergradient| %.3g", result->hypergradient_norm);
+  if (result->has_upper) line_add(line, "  upper %.5g", result->upper_objective);
+  if (result->has_lower && !brief) line_add(line, "  lower %.5g", result->lower_objective);
+  if (result->has_norm) line_add(line, "  |hypergradient| %.3g", result->hypergradient_norm);
   double elapsed = now - progress->start;
   int64_t made = result->iteration - progress->first_step;
   if (elapsed <= 0.0 || made <= 0) return;
   double rate = (double)made / elapsed;
-  line_add(line, rate >= 10.0 ? "   %.0f steps/s" : "   %.2g steps/s", rate);
+  line_add(line, rate >= 10.0 ? "  %.0f steps/s" : "  %.2g steps/s", rate);
   if (result->iteration >= progress->iterations) return;
   char left[48];
   blo_duration_print(left, sizeof left, (double)(progress->iterations - result->iteration) / rate);
-  line_add(line, "   %s left", left);
+  line_add(line, "  %s left", left);
 }
 
 void blo_progress_step(Progress *progress, const blo_step_result *result, bool always) {
@@ -81,12 +82,16 @@ void blo_progress_step(Progress *progress, const blo_step_result *result, bool a
   if (!always && now - progress->last < (progress->terminal ? 0.1 : 2.0)) return;
   progress->last = now;
   Line line = {.length = 0};
-  compose(progress, result, now, &line);
+  compose(progress, result, now, false, &line);
   if (!progress->terminal) {
     fprintf(progress->file, "%s\n", line.text);
     return;
   }
   int room = progress->columns - 1;
+  if (line.length > (size_t)room) {
+    line = (Line){.length = 0};
+    compose(progress, result, now, true, &line);
+  }
   fprintf(progress->file, "\r\033[K%.*s", room, line.text);
   fflush(progress->file);
   progress->shown = true;

@@ -133,7 +133,7 @@ static void test_run_writes_results(void **state) {
   assert_file_has("stdout.txt", "largest = 0.0591");
   assert_file_has("stdout.txt", "w = [0.985");
   assert_file_has("stdout.txt", "error = 0.0752606   (step 1: 4.58258)\n");
-  assert_file_has("stderr.txt", "step 40/40   upper");
+  assert_file_has("stderr.txt", "step 40/40  upper");
   assert_file_has("stderr.txt", "results written to ");
   assert_file_has("log.jsonl",
                   "{\"event\":\"start\",\"program\":\"small.blo\",\"dims\":{\"n\":3}}\n");
