@@ -138,7 +138,7 @@ static void put_logarithmic_ticks(FILE *file, const Frame *frame) {
 }
 
 static void put_axes(FILE *file, const Frame *frame) {
-  double distance = tick_distance(frame->y.high - frame->y.low, 5);
+  double distance = tick_distance(frame->y.high - frame->y.low, 7);
   if (frame->y.logarithmic) {
     put_logarithmic_ticks(file, frame);
   } else {
