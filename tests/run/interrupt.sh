@@ -3,9 +3,11 @@
 # as one that was never stopped.
 . "$(dirname "$0")/common.sh"
 
-run() { "$bloc" run "$(program cleaning)" --data "$(data digits)" --set upper.iters=40 --set lower.iters=1000 --quiet "$@"; }
-run --out "$scratch/whole.npz" --report-every 1 >/dev/null
-run --out "$scratch/part.npz" --checkpoint "$scratch/state" --report-every 1 --log "$scratch/log" >"$scratch/part.txt" 2>&1 &
+# A shell starts its background jobs with SIGINT ignored; a program in a terminal has it.
+run=(env --default-signal=INT "$bloc" run "$(program cleaning)" --data "$(data digits)"
+  --set upper.iters=40 --set lower.iters=1000 --quiet --report-every 1)
+"${run[@]}" --out "$scratch/whole.npz" >/dev/null
+"${run[@]}" --out "$scratch/part.npz" --checkpoint "$scratch/state" --log "$scratch/log" >"$scratch/part.txt" 2>&1 &
 # Interrupt once some steps were reported.
 for _ in $(seq 600); do
   [ -f "$scratch/log" ] && [ "$(wc -l <"$scratch/log")" -gt 4 ] && break
@@ -16,6 +18,6 @@ wait $! || true
 grep -q 'stopped' "$scratch/part.txt" || fail "the run does not say that it was stopped: $(cat "$scratch/part.txt")"
 [ -s "$scratch/part.npz" ] || fail "no results after the interruption: $(cat "$scratch/part.txt")"
 [ -s "$scratch/state" ] || fail "no checkpoint after the interruption"
-run --resume "$scratch/state" --out "$scratch/resumed.npz" --report-every 1 >/dev/null
+"${run[@]}" --resume "$scratch/state" --out "$scratch/resumed.npz" >/dev/null
 cmp "$scratch/whole.npz" "$scratch/resumed.npz" || fail "the resumed run differs"
 echo "stopped, saved, resumed to the same bits"
