@@ -60,46 +60,61 @@ static bool grows(const Op *op) {
          op->results[0]->type->rank > 0;
 }
 
-// Is the value, or a view of it, read by a contraction or reduction of the block?
-static bool read_by_sum(const Block *block, const Value *v) {
-  for (const Op *op = block->first; op; op = op->next) {
-    for (int i = 0; i < op->operand_count; i++) {
-      if (op->operands[i] != v) continue;
-      OpGroup group = op_table[op->code].group;
-      if (group == GROUP_CONTRACTION || group == GROUP_REDUCTION) return true;
-      if (is_free_op(op) && read_by_sum(block, op->results[0])) return true;
-    }
-    for (int i = 0; i < op->region_count; i++)
-      if (read_by_sum(op->regions[i], v)) return true;
-  }
-  return false;
-}
-
 static bool varies(const Block *body, const Value *v) {
   return block_encloses(body, v->block);
 }
 
-static bool is_invariant(Arena *arena, const Block *body, const Op *op) {
-  for (int i = 0; i < op->operand_count; i++)
-    if (varies(body, op->operands[i])) return false;
-  if (!op->region_count) return true;
-  ValueList captures = {0};
-  op_captures(arena, op, &captures);
-  for (size_t i = 0; i < captures.count; i++)
-    if (varies(body, captures.data[i])) return false;
-  return true;
+// The ops of a loop body that depend on nothing that changes.
+static Map *invariant_ops(Arena *arena, const Block *body) {
+  Map *invariant = map_create(arena);
+  for (const Op *op = body->first; op; op = op->next) {
+    ValueList uses = {0};
+    op_captures(arena, op, &uses);
+    for (int i = 0; i < op->operand_count; i++) VEC_PUSH(arena, &uses, op->operands[i]);
+    bool good = !op_has_note(op);
+    for (size_t i = 0; good && i < uses.count; i++)
+      good =
+          !varies(body, uses.data[i]) || (uses.data[i]->op && map_has(invariant, uses.data[i]->op));
+    if (good) map_put(invariant, op, (void *)op);
+  }
+  return invariant;
+}
+
+// Does a contraction or reduction read the value, perhaps after invariant elementwise ops?
+static bool read_by_sum(const Block *block, const Map *invariant, const Value *v) {
+  for (const Op *op = block->first; op; op = op->next) {
+    OpGroup group = op_table[op->code].group;
+    for (int i = 0; i < op->operand_count; i++) {
+      if (op->operands[i] != v) continue;
+      if (group == GROUP_CONTRACTION || group == GROUP_REDUCTION) return true;
+      bool through = is_free_op(op) || (group == GROUP_ELEMENTWISE && map_has(invariant, op));
+      if (through && read_by_sum(block, invariant, op->results[0])) return true;
+    }
+    for (int i = 0; i < op->region_count; i++)
+      if (read_by_sum(op->regions[i], invariant, v)) return true;
+  }
+  return false;
 }
 
 static bool hoist_region(Arena *arena, Op *loop, Block *body) {
+  const Map *invariant = invariant_ops(arena, body);
+  Map *staying = map_create(arena);
   bool changed = false;
-  for (Op *op = body->first; op;) {
-    Op *next = op->next;
-    if (!op_has_note(op) && is_invariant(arena, body, op) &&
-        !(grows(op) && !read_by_sum(body, op->results[0]))) {
+  for (Op *op = body->first, *next; op; op = next) {
+    next = op->next;
+    if (!map_has(invariant, op)) continue;
+    ValueList uses = {0};
+    op_captures(arena, op, &uses);
+    for (int i = 0; i < op->operand_count; i++) VEC_PUSH(arena, &uses, op->operands[i]);
+    bool stays = grows(op) && !read_by_sum(body, invariant, op->results[0]);
+    for (size_t i = 0; !stays && i < uses.count; i++)
+      stays = uses.data[i]->op && map_has(staying, uses.data[i]->op);
+    if (stays) {
+      map_put(staying, op, op);
+    } else {
       op_move_before(op, loop);
       changed = true;
     }
-    op = next;
   }
   return changed;
 }

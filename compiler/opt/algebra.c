@@ -158,17 +158,53 @@ static Value *rewrite_dot(Builder *b, const Op *op, Value *const *operands) {
   return contraction_strip_views(&c) || scalar ? contraction_build(b, &c) : NULL;
 }
 
-Value *algebra_rewrite(Builder *b, const Op *op, Value *const *operands, const bool *single) {
-  switch (op->code) {
-  case OP_STOP:
-    return operands[0]; // nothing is differentiated any more
-  case OP_RESHAPE:
-    return reshape_as_view(b, operands[0], op->attr.type);
-  case OP_REDUCE_SUM:
-    return rewrite_sum(b, op, operands[0], single[0]);
-  case OP_DOT:
-    return rewrite_dot(b, op, operands);
-  default:
-    return NULL;
+// --- elementwise
+// ----------------------------------------------------------------------------------
+
+// Do two views read values of one shape by one map?
+static bool read_alike(const Op *a, const Op *b) {
+  const Type *x = a->operands[0]->type, *y = b->operands[0]->type;
+  Attr maps[2] = {{.map = a->attr.map}, {.map = b->attr.map}};
+  if (x->rank != y->rank || !attr_equal(OP_VIEW, &maps[0], &maps[1])) return false;
+  for (int i = 0; i < x->rank; i++)
+    if (x->shape[i] != y->shape[i]) return false;
+  return true;
+}
+
+static Value *same_splat(Builder *b, const Value *v, const Type *shape) {
+  const Attr *attr = &v->op->attr;
+  const Type *type = type_with_dtype(b->module, shape, v->type->dtype);
+  return dtype_is_float(type->dtype) ? ir_real(b, type, attr->constant.real)
+                                     : ir_integer(b, type, attr->constant.integer);
+}
+
+// An op on values that all repeat in the same way is done once, before they are repeated.
+static Value *repeat_later(Builder *b, const Op *op, Value *const *operands) {
+  const Op *view = NULL;
+  for (int i = 0; i < op->operand_count; i++) {
+    const Op *own = operands[i]->op;
+    if (value_is_splat(operands[i])) continue;
+    if (!own || own->code != OP_VIEW || (view && !read_alike(view, own))) return NULL;
+    view = own;
   }
+  int axis_of[MAX_RANK];
+  if (!view || !view_reorders(view, axis_of) || view->attr.map.in_rank == view->attr.map.out_rank)
+    return NULL;
+  const Type *narrow = view->operands[0]->type;
+  Value *inner[3];
+  for (int i = 0; i < op->operand_count; i++)
+    inner[i] = value_is_splat(operands[i]) ? same_splat(b, operands[i], narrow)
+                                           : operands[i]->op->operands[0];
+  Attr attr = op->attr;
+  if (attr.type) attr.type = type_with_dtype(b->module, narrow, attr.type->dtype);
+  Value *r = ir_value(b, op->code, inner, op->operand_count, &attr);
+  return ir_view(b, r, op->results[0]->type, view->attr.map);
+}
+
+Value *algebra_rewrite(Builder *b, const Op *op, Value *const *operands, const bool *single) {
+  if (op->code == OP_STOP) return operands[0]; // nothing is differentiated any more
+  if (op->code == OP_RESHAPE) return reshape_as_view(b, operands[0], op->attr.type);
+  if (op->code == OP_REDUCE_SUM) return rewrite_sum(b, op, operands[0], single[0]);
+  if (op->code == OP_DOT) return rewrite_dot(b, op, operands);
+  return op_table[op->code].group == GROUP_ELEMENTWISE ? repeat_later(b, op, operands) : NULL;
 }

@@ -18,6 +18,8 @@ typedef struct Contraction {
   int labels;
 } Contraction;
 
+/// Does the view reorder and repeat axes only? Gives the result axis of each operand axis.
+bool view_reorders(const Op *view, int *axis_of);
 Contraction contraction_of_dot(Value *x, Value *y, const Attr *attr);
 /// Replaces factors that are views of another order, or that repeat, by what they view.
 bool contraction_strip_views(Contraction *c);

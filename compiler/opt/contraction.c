@@ -36,8 +36,7 @@ Contraction contraction_of_dot(Value *x, Value *y, const Attr *attr) {
   return c;
 }
 
-// For a view whose input axes are distinct whole output axes: the output axis of each input axis.
-static bool reordering(const Op *view, int *axis_of) {
+bool view_reorders(const Op *view, int *axis_of) {
   const IndexMap *map = &view->attr.map;
   const Type *in = view->operands[0]->type, *out = view->attr.type;
   uint32_t used = 0;
@@ -63,7 +62,7 @@ bool contraction_strip_views(Contraction *c) {
   for (int f = 0; f < 2; f++) {
     const Op *op = c->factor[f]->op;
     int axis_of[MAX_RANK];
-    if (!op || op->code != OP_VIEW || !reordering(op, axis_of)) continue;
+    if (!op || op->code != OP_VIEW || !view_reorders(op, axis_of)) continue;
     int8_t label[MAX_RANK];
     Value *inner = op->operands[0];
     for (int i = 0; i < inner->type->rank; i++) label[i] = c->label[f][axis_of[i]];

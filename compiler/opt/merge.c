@@ -15,6 +15,7 @@ typedef struct Embedding {
   Op *x, *y;
   Map *values; // of X's body -> of Y's
   int *carry;  // of X -> of Y
+  bool notes;  // X has some
 } Embedding;
 
 // The n-th carry of X with a start value goes to the n-th of Y with the same.
@@ -47,16 +48,20 @@ static Value *image(const Embedding *m, Value *v) {
   return other ? other : v;
 }
 
-// Are all ops of a region found in Y's? Notes are left for later.
+// Finds the ops of a region among Y's. What is not found may only serve notes, which Y can take
+// over.
 static bool match_ops(Embedding *m, Block *source, Block *target) {
   Block *probe = block_create(target->module, target);
   Builder b = builder_at(probe);
   for (Op *op = source->first; op; op = op->next) {
     if (op->code == OP_NOTE) continue;
-    if (op_has_note(op)) return false;
     Value **results = ARENA_ARRAY(m->arena, Value *, (size_t)op->result_count + 1);
     op_copy(&b, op, m->values, results);
-    if (probe->first) return false;
+    if (probe->first) {
+      if (!m->notes || op_has_note(op)) return false;
+      while (probe->first) op_remove(probe->first);
+      continue;
+    }
     for (int i = 0; i < op->result_count; i++) map_put(m->values, op->results[i], results[i]);
   }
   return true;
@@ -75,6 +80,7 @@ static bool match_condition(Embedding *m) {
 // Can Y's body see the value?
 static bool visible(const Embedding *m, const Value *v) {
   if (block_encloses(m->y->regions[0], v->block)) return true;
+  if (block_encloses(m->x->regions[0], v->block)) return false; // not found in Y
   return !v->op || v->block != m->y->block || v->op->order < m->y->order;
 }
 
@@ -94,16 +100,22 @@ static bool embeds(Embedding *m) {
   return true;
 }
 
+// Copies X's notes, and what only they need, to Y's body.
+static void take_notes(Embedding *m) {
+  Builder b = builder_at(m->y->regions[0]);
+  for (const Op *op = m->x->regions[0]->first; op; op = op->next) {
+    if (op->result_count && map_has(m->values, op->results[0])) continue;
+    Value **results = ARENA_ARRAY(m->arena, Value *, (size_t)op->result_count + 1);
+    op_copy(&b, op, m->values, results);
+    for (int i = 0; i < op->result_count; i++) map_put(m->values, op->results[i], results[i]);
+  }
+}
+
 // Replaces X's results by Y's.
 static void absorb(Embedding *m) {
   Block *block = m->x->block, *ours = m->x->regions[0];
   int carries = m->x->attr.loop.carries;
-  Builder b = builder_at(m->y->regions[0]);
-  for (const Op *op = ours->first; op; op = op->next)
-    if (op->code == OP_NOTE) {
-      Value *condition = image(m, op->operands[0]);
-      ir_op(&b, OP_NOTE, &condition, 1, &op->attr, NULL, 0);
-    }
+  if (m->notes) take_notes(m);
   for (int i = 0; i < m->x->result_count - 1; i++) {
     Value *result = i < carries ? m->y->results[m->carry[i]]
                                 : ir_loop_stack(m->y, image(m, ours->yields.data[i]));
@@ -115,8 +127,12 @@ static void absorb(Embedding *m) {
 }
 
 static bool try_embedding(Arena *arena, Op *x, Op *y) {
-  Embedding m = {arena, x, y, map_create(arena),
-                 ARENA_ARRAY(arena, int, (size_t)x->attr.loop.carries + 1)};
+  Embedding m = {arena,
+                 x,
+                 y,
+                 map_create(arena),
+                 ARENA_ARRAY(arena, int, (size_t)x->attr.loop.carries + 1),
+                 op_has_note(x)};
   if (!embeds(&m)) return false;
   absorb(&m);
   return true;

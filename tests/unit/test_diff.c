@@ -495,7 +495,7 @@ static bool make_note(Example *e, Opcode code, int variant) {
   (void)code;
   if (variant > 0) return false;
   Value *x = example_input(e, F64(e, 3), -1, 1);
-  ir_note(&e->b, ir_compare(&e->b, COMPARE_GT, x, ir_real(&e->b, x->type, 5)), 700, "large");
+  ir_note(&e->b, ir_compare(&e->b, COMPARE_GT, x, ir_real(&e->b, x->type, 5)), E0703, "large");
   example_yield_both(e, x);
   return true;
 }
@@ -785,7 +785,7 @@ static void test_masked_rows(void **state) {
   Block *yes = block_create(e.module, e.func->body), *no = block_create(e.module, e.func->body);
   Builder b = builder_at(yes);
   Value *before = ir_binary(&b, OP_SUB, i, ir_integer(&b, i->type, 1));
-  ir_note(&b, ir_compare(&b, COMPARE_LT, before, ir_zero(&b, i->type)), 700, "outside");
+  ir_note(&b, ir_compare(&b, COMPARE_LT, before, ir_zero(&b, i->type)), E0703, "outside");
   const int8_t axes[1] = {0};
   VEC_PUSH(e.module->arena, &yes->yields, ir_gather(&b, table, 1, axes, &before));
   b = builder_at(no);
