@@ -305,6 +305,7 @@ static void say_how_it_ended(const Run *run, blo_status status) {
   const char *stage = shown_stage_name(run);
   char time[48];
   int64_t steps = blo_iteration(run->instance, run->stage);
+  int64_t made = steps - run->progress.first_step;
   blo_duration_print(time, sizeof time, blo_seconds() - run->progress.start);
   if (status == BLO_STOPPED) {
     fprintf(stderr, "stopped after step %" PRId64 "; what was found so far is saved\n", steps);
@@ -314,7 +315,7 @@ static void say_how_it_ended(const Run *run, blo_status status) {
     blo_print_error(run->context);
   }
   if (run->options->quiet) return;
-  fprintf(stderr, "%s%s%" PRId64 " steps in %s\n", stage, stage[0] ? ": " : "", steps, time);
+  fprintf(stderr, "%s%s%" PRId64 " steps in %s\n", stage, stage[0] ? ": " : "", made, time);
 }
 
 static blo_status run_stage(Run *run) {
