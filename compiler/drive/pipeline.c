@@ -36,6 +36,13 @@ static const char *stem_of(Arena *arena, const char *path) {
   return stem;
 }
 
+/// Unknown names are poisoned, so that evaluation may go on and find the other mistakes of the file; a file whose
+/// structure is wrong would only be misread.
+static bool only_unknown_names(const Diagnostics *diagnostics) {
+  Span anywhere = {0};
+  return diagnostics_errors(diagnostics) == diagnostics_count_code(diagnostics, E0201, anywhere);
+}
+
 bool pipeline_front(Pipeline *p, Arena *arena, const Options *options, const char *path) {
   double start = now();
   *p = (Pipeline){.arena = arena, .options = options, .name = stem_of(arena, path)};
@@ -50,7 +57,7 @@ bool pipeline_front(Pipeline *p, Arena *arena, const Options *options, const cha
   p->file = parse_text(p->compilation, path, text, length);
   p->program = p->file ? check_program(p->compilation, p->file) : NULL;
   p->seconds += now() - start;
-  return p->program && diagnostics_errors(p->compilation->diagnostics) == 0;
+  return p->program && only_unknown_names(p->compilation->diagnostics);
 }
 
 BuildOptions pipeline_build_options(const Pipeline *p) {

@@ -25,7 +25,8 @@ typedef struct Pipeline {
   double seconds;            // spent in pipeline_* calls
 } Pipeline;
 
-/// Reads and checks `path`. False after an unreadable file (message printed) or errors (in the diagnostics).
+/// Reads and checks `path`. False when there is nothing to go on with: an unreadable file (message printed), or
+/// mistakes other than unknown names (in the diagnostics).
 bool pipeline_front(Pipeline *pipeline, Arena *arena, const Options *options, const char *path);
 /// Evaluates the program: `built`. `dims` replaces the options' dims when not NULL.
 bool pipeline_build(Pipeline *pipeline, const BuildOptions *build);
