@@ -1,4 +1,5 @@
-/* Running compiled programs: the interface of the runtime, for drivers, embedding programs and bindings.
+/* Running compiled programs: the interface of the runtime, for drivers, embedding programs and
+ * bindings.
  *
  *   blo_context *context = blo_context_create(NULL);
  *   blo_instance *instance;
@@ -8,11 +9,11 @@
  *   while (blo_step(instance, 0, 1, &result) == BLO_OK && !result.stop) ...
  *   blo_view_leaf(instance, 0, "w", &view);
  *
- * Rules: every function returns a status and never aborts, prints or touches globals; blo_last_error has
- * the text of the last failure. What blo_open keeps is one block of exactly blo_workspace_bytes bytes; init,
- * step, finish and entry calls allocate nothing. Bound data is borrowed and only read. A context and what
- * was opened in it serve one thread at a time (checked); contexts are independent of each other.
- * C99 and C++. */
+ * Rules: every function returns a status and never aborts, prints or touches globals;
+ * blo_last_error has the text of the last failure. What blo_open keeps is one block of exactly
+ * blo_workspace_bytes bytes; init, step, finish and entry calls allocate nothing. Bound data is
+ * borrowed and only read. A context and what was opened in it serve one thread at a time (checked);
+ * contexts are independent of each other. C99 and C++. */
 #ifndef BLO_RUNTIME_H
 #define BLO_RUNTIME_H
 
@@ -44,8 +45,8 @@ typedef struct blo_dim {
   int64_t value;
 } blo_dim;
 
-/* A contiguous row-major tensor, aligned to its elements. Views returned by the runtime stay valid until
- * the next call that runs an entry of the same stage. */
+/* A contiguous row-major tensor, aligned to its elements. Views returned by the runtime stay valid
+ * until the next call that runs an entry of the same stage. */
 typedef struct blo_array {
   const char *name;
   int32_t dtype, rank;
@@ -53,14 +54,15 @@ typedef struct blo_array {
   void *data;
 } blo_array;
 
-/* What a committed step gave, in the user's sign (maximised objectives are positive again). Objectives cost
- * evaluations that the method itself may not need, so only steps that report have them. */
+/* What a committed step gave, in the user's sign (maximised objectives are positive again).
+ * Objectives cost evaluations that the method itself may not need, so only steps that report have
+ * them. */
 typedef struct blo_step_result {
   int64_t iteration; /* steps made so far */
   int32_t has_upper, has_lower, has_norm;
   double upper_objective, lower_objective, hypergradient_norm;
-  int32_t stop;      /* the program's `stop = ...` holds */
-  int32_t reported;  /* reports were evaluated */
+  int32_t stop;     /* the program's `stop = ...` holds */
+  int32_t reported; /* reports were evaluated */
 } blo_step_result;
 
 /* ---- contexts ---- */
@@ -74,17 +76,18 @@ const char *blo_status_name(blo_status status);
 
 /* ---- types ---- */
 
-size_t blo_dtype_bytes(int32_t dtype);       /* 0 for an unknown type */
-const char *blo_dtype_name(int32_t dtype);   /* "f32" */
-size_t blo_array_count(const blo_array *array); /* number of elements */
+size_t blo_dtype_bytes(int32_t dtype);                          /* 0 for an unknown type */
+const char *blo_dtype_name(int32_t dtype);                      /* "f32" */
+size_t blo_array_count(const blo_array *array);                 /* number of elements */
 double blo_array_element(const blo_array *array, size_t index); /* element as a double */
 
 /* ---- opening ---- */
 
 /* Bytes that blo_open will allocate: exact. */
-blo_status blo_workspace_bytes(blo_context *context, const blo_program *program, const blo_dim *dims,
-                               size_t dim_count, size_t *bytes);
-/* Every dim of the program that it does not fix needs a value; all conditions on dims are checked. */
+blo_status blo_workspace_bytes(blo_context *context, const blo_program *program,
+                               const blo_dim *dims, size_t dim_count, size_t *bytes);
+/* Every dim of the program that it does not fix needs a value; all conditions on dims are checked.
+ */
 blo_status blo_open(blo_context *context, const blo_program *program, const blo_dim *dims,
                     size_t dim_count, blo_instance **instance);
 void blo_close(blo_instance *instance);
@@ -97,8 +100,9 @@ blo_status blo_bind(blo_instance *instance, const blo_array *array);
 
 /* Start values. Runs the program's own data first where it has any. */
 blo_status blo_init(blo_instance *instance, size_t stage, int64_t seed);
-/* One outer step. The state changes only when the step succeeds: a step that was stopped (BLO_STOPPED),
- * whose numbers are not finite (BLO_DIVERGED) or broke an `ensure` (BLO_BAD_DATA) leaves the last good one. */
+/* One outer step. The state changes only when the step succeeds: a step that was stopped
+ * (BLO_STOPPED), whose numbers are not finite (BLO_DIVERGED) or broke an `ensure` (BLO_BAD_DATA)
+ * leaves the last good one. */
 blo_status blo_step(blo_instance *instance, size_t stage, int32_t reporting,
                     blo_step_result *result);
 /* The file-level reports from the present state. */
@@ -108,7 +112,8 @@ blo_status blo_finish(blo_instance *instance, size_t stage);
 typedef int32_t (*blo_progress)(void *self, const blo_step_result *result);
 /* Steps until the stage's iterations are made, its stop holds, or `progress` asks for a stop
  * (BLO_STOPPED). BLO_NOT_CONVERGED: the program has a stop condition that never held.
- * Reports come with the first step, every report_every steps (0: the stage's own number), and the last. */
+ * Reports come with the first step, every report_every steps (0: the stage's own number), and the
+ * last. */
 blo_status blo_solve(blo_instance *instance, size_t stage, int64_t report_every,
                      blo_progress progress, void *self);
 
@@ -142,8 +147,8 @@ int64_t blo_note_total(const blo_instance *instance, size_t index);
 size_t blo_state_bytes(const blo_instance *instance, size_t stage);
 int64_t blo_iteration(const blo_instance *instance, size_t stage);
 int64_t blo_seed(const blo_instance *instance, size_t stage);
-/* Copies the state out, or in: a run continued from a saved block gives the same bits. Setting the state
- * also runs the program's own data where that has not happened. */
+/* Copies the state out, or in: a run continued from a saved block gives the same bits. Setting the
+ * state also runs the program's own data where that has not happened. */
 blo_status blo_state_save(blo_instance *instance, size_t stage, void *block);
 blo_status blo_state_load(blo_instance *instance, size_t stage, const void *block,
                           int64_t iteration, int64_t seed);
