@@ -11,6 +11,14 @@ static bool is_truth(const Staged *s) {
   return s->kind == STAGED_BOOL || (s->kind == STAGED_TENSOR && s->tensor->type->dtype == DT_BOOL);
 }
 
+// Bundles of truth values come from comparing bundles.
+static bool is_truth_tree(const Staged *s) {
+  if (s->kind != STAGED_TREE) return is_truth(s);
+  for (int i = 0; i < s->tree.layout->count; i++)
+    if (!is_truth_tree(s->tree.children[i])) return false;
+  return true;
+}
+
 static Staged *not_a_truth_value(Evaluator *e, const Staged *s, const char *what, Span span) {
   Diagnostic *d =
       mistake(e, E0303, span, "%s is a truth value, this is %s", what, staged_describe(e, s));
@@ -195,6 +203,33 @@ Staged *select_leaves(Evaluator *e, Value *condition, Staged *yes, Staged *no, P
   return zip_leaves(e, yes, no, "if", places, select_leaf, &self);
 }
 
+// A condition per leaf; a number or scalar stands for every leaf.
+static Staged *select_tree(Evaluator *e, Staged *condition, Staged *yes, Staged *no,
+                           Places places) {
+  if (condition->kind != STAGED_TREE)
+    return select_leaves(e, leaf_as(e, condition, DT_BOOL), yes, no, places);
+  const Layout *layout = condition->tree.layout;
+  Staged *branches[] = {yes, no};
+  for (int i = 0; i < 2; i++) {
+    Staged *branch = branches[i];
+    bool scalar = staged_is_number(branch) || staged_is_scalar_tensor(branch);
+    if (scalar || (branch->kind == STAGED_TREE && branch->tree.layout == layout)) continue;
+    Diagnostic *d = mistake(e, E0303, i ? places.right : places.left,
+                            "this branch of `if` does not fit its condition");
+    diagnostic_label(d, i ? places.right : places.left, "%s", staged_describe(e, branch));
+    diagnostic_note(d, "the condition compares %s", staged_describe(e, condition));
+    return staged_poison;
+  }
+  Staged **children = ARENA_ARRAY(e->arena, Staged *, (size_t)layout->count + 1);
+  for (int i = 0; i < layout->count; i++) {
+    children[i] = select_tree(e, condition->tree.children[i],
+                              yes->kind == STAGED_TREE ? yes->tree.children[i] : yes,
+                              no->kind == STAGED_TREE ? no->tree.children[i] : no, places);
+    if (staged_is_poison(children[i])) return staged_poison;
+  }
+  return staged_tree(e, layout, children);
+}
+
 Staged *evaluate_conditional(Evaluator *e, const Node *node, const Environment *environment,
                              const TypeSpec *expected) {
   const Node *condition_node = node->as.conditional.condition;
@@ -205,18 +240,18 @@ Staged *evaluate_conditional(Evaluator *e, const Node *node, const Environment *
     evaluate_in(e, scratch, node->as.conditional.no, environment, expected);
     return staged_poison;
   }
-  if (!is_truth(condition))
+  if (!is_truth_tree(condition))
     return not_a_truth_value(e, condition, "the condition of `if`", condition_node->span);
   if (condition->kind == STAGED_BOOL)
     return evaluate(e, condition->boolean ? node->as.conditional.yes : node->as.conditional.no,
                     environment, expected);
-  if (condition->tensor->type->rank == 0)
+  if (staged_is_scalar_tensor(condition))
     return scalar_conditional(e, node, condition->tensor, environment, expected);
   Staged *yes = evaluate(e, node->as.conditional.yes, environment, NULL);
   Staged *no = evaluate(e, node->as.conditional.no, environment, NULL);
   if (staged_is_poison(yes) || staged_is_poison(no)) return staged_poison;
   Places places = {node->span, node->as.conditional.yes->span, node->as.conditional.no->span};
-  return select_leaves(e, condition->tensor, yes, no, places);
+  return select_tree(e, condition, yes, no, places);
 }
 
 // --- && and ||

@@ -5,6 +5,7 @@
 #include "build/staging.h"
 
 #include <math.h>
+#include <string.h>
 
 const char *binary_text(BinaryOp op) {
   static const char *const texts[] = {
@@ -62,6 +63,11 @@ Staged *zip_leaves(Evaluator *e, Staged *a, Staged *b, const char *op, Places pl
 // --- static numbers
 // -------------------------------------------------------------------------------
 
+static const char *factor_phrase(Evaluator *e, const Dim *dim) {
+  const char *text = dim_phrase(e, dim);
+  return strpbrk(text, " */") ? arena_printf(e->arena, "(%s)", text) : text;
+}
+
 static Staged *divide_dims(Evaluator *e, const Dim *a, const Dim *b, Places places) {
   int64_t divisor;
   if (dim_is_const(b, &divisor) && divisor == 0) {
@@ -88,7 +94,7 @@ static Staged *divide_dims(Evaluator *e, const Dim *a, const Dim *b, Places plac
     const Dim *known = map_get(e->signatures, key);
     if (!known) {
       known = dim_fresh(e->module->dims,
-                        arena_printf(e->arena, "(%s)/(%s)", dim_phrase(e, a), dim_phrase(e, b)));
+                        arena_printf(e->arena, "%s/%s", factor_phrase(e, a), factor_phrase(e, b)));
       map_put(e->signatures, key, (void *)known);
     }
     return staged_integer(e, known);
@@ -285,14 +291,7 @@ static Staged *compare_leaf(Evaluator *e, Staged *a, Staged *b, Places places, v
 
 Staged *operate_compare(Evaluator *e, BinaryOp op, Staged *a, Staged *b, Places places) {
   BinarySelf self = {op};
-  if (a->kind == STAGED_TREE || b->kind == STAGED_TREE) {
-    Diagnostic *d = mistake(e, E0303, places.whole,
-                            "`%s` compares tensors and numbers, not bundles", binary_text(op));
-    diagnostic_label(d, places.left, "%s", staged_describe(e, a));
-    diagnostic_label(d, places.right, "%s", staged_describe(e, b));
-    return staged_poison;
-  }
-  return compare_leaf(e, a, b, places, &self);
+  return zip_leaves(e, a, b, binary_text(op), places, compare_leaf, &self);
 }
 
 // --- entry points
