@@ -196,8 +196,7 @@ void affine_gathers(Evaluator *e, Block *block, Op *before, Value **results, int
   }
 }
 
-// --- differences of scalars
-// -----------------------------------------------------------------------
+// --- differences of scalars ----------------------------------------------------------------------
 
 enum { TERM_LIMIT = 12 };
 

@@ -9,8 +9,7 @@
 
 #include <math.h>
 
-// --- arguments
-// ------------------------------------------------------------------------------------
+// --- arguments -----------------------------------------------------------------------------------
 
 Places call_places(const Call *call) {
   int count = call->positional_count;
@@ -66,8 +65,7 @@ bool flag_option(const Call *call, const char *name, bool *flag) {
   return false;
 }
 
-// --- elementwise
-// ----------------------------------------------------------------------------------
+// --- elementwise ---------------------------------------------------------------------------------
 
 typedef struct ElementSelf {
   const Call *call;
@@ -207,8 +205,7 @@ static Staged *builtin_clamp(const Call *call, const BuiltinRow *row) {
   return zip_leaves(e, x, argument(call, 2), "clamp", high, bound_leaf, &above);
 }
 
-// --- integers
-// -------------------------------------------------------------------------------------
+// --- integers ------------------------------------------------------------------------------------
 
 static int64_t floor_quotient(int64_t a, int64_t b) {
   int64_t quotient = a / b;
@@ -260,8 +257,7 @@ static Staged *builtin_divide(const Call *call, const BuiltinRow *row) {
                     call_places(call), divide_leaf, (void *)row);
 }
 
-// --- conversions
-// ----------------------------------------------------------------------------------
+// --- conversions ---------------------------------------------------------------------------------
 
 typedef struct CastSelf {
   Dtype dtype;
@@ -312,8 +308,7 @@ static Staged *builtin_detach(const Call *call, const BuiltinRow *row) {
   return map_leaves(call->evaluator, argument(call, 0), stop_leaf, NULL);
 }
 
-// --- random draws
-// ---------------------------------------------------------------------------------
+// --- random draws --------------------------------------------------------------------------------
 
 static Value *uniform_draw(Evaluator *e, const Type *type, Value *key, int64_t stream) {
   Builder *b = &e->builder;
@@ -387,8 +382,7 @@ static Staged *builtin_redraw(const Call *call, const BuiltinRow *row) {
   return staged_native(e, row_name(row), call_redrawn, redrawn);
 }
 
-// --- derivatives and the program level
-// --------------------------------------------------------------
+// --- derivatives and the program level -----------------------------------------------------------
 
 static Staged *builtin_derivative(const Call *call, const BuiltinRow *row) {
   Evaluator *e = call->evaluator;
@@ -414,8 +408,7 @@ static Staged *builtin_program(const Call *call, const BuiltinRow *row) {
   return staged_poison;
 }
 
-// --- the table
-// ------------------------------------------------------------------------------------
+// --- the table -----------------------------------------------------------------------------------
 
 #define ELEMENT(id, code)         [BUILTIN_##id] = {builtin_element, code, {NULL}, BUILTIN_##id}
 #define ROW(id, handler, ...)     [BUILTIN_##id] = {handler, OP_ADD, {__VA_ARGS__}, BUILTIN_##id}

@@ -1,8 +1,7 @@
 // Builtins that move data: sorting, joining, flattening, updating, and linear systems.
 #include "build/builtins.h"
 
-// --- sorting
-// --------------------------------------------------------------------------------------
+// --- sorting -------------------------------------------------------------------------------------
 
 static bool check_ordered(const Call *call, const BuiltinRow *row, const Value *x) {
   if (x->type->rank && x->type->dtype != DT_BOOL) return true;
@@ -60,8 +59,7 @@ Staged *builtin_transpose(const Call *call, const BuiltinRow *row) {
   return staged_tensor(e, ir_transpose(&e->builder, x, permutation));
 }
 
-// --- joining
-// --------------------------------------------------------------------------------------
+// --- joining -------------------------------------------------------------------------------------
 
 // A scalar counts as a vector of one entry where vectors are joined.
 static Value *at_least_vector(Evaluator *e, Value *x) {
@@ -131,12 +129,15 @@ Staged *evaluate_list(Evaluator *e, const Node *node, const Environment *environ
                       const TypeSpec *expected) {
   const NodeList *items = &node->as.list.items;
   TypeSpec inner = {0};
-  if (expected && expected->kind == SPEC_TENSOR && !expected->any_shape && expected->rank) {
+  const TypeSpec *wanted = NULL;
+  if (expected && expected->kind == SPEC_TENSOR && (expected->any_shape || expected->rank)) {
     inner = *expected;
-    inner.shape++;
-    inner.rank--;
+    wanted = &inner;
+    if (!inner.any_shape) {
+      inner.shape++;
+      inner.rank--;
+    }
   }
-  const TypeSpec *wanted = inner.kind == SPEC_TENSOR && inner.shape ? &inner : NULL;
   Staged **values = ARENA_ARRAY(e->arena, Staged *, items->count + 1);
   Dtype dtype = DT_I64;
   bool known = false, reals = false, truths = true, good = true;
@@ -189,8 +190,7 @@ Staged *evaluate_list(Evaluator *e, const Node *node, const Environment *environ
                                             : ir_concat(&e->builder, parts, (int)items->count, 0));
 }
 
-// --- bundles
-// --------------------------------------------------------------------------------------
+// --- bundles -------------------------------------------------------------------------------------
 
 static const Type *flat_type(Evaluator *e, Dtype dtype, const Dim *entries) {
   return type_get(e->module, dtype, 1, &entries);
@@ -312,8 +312,7 @@ Staged *builtin_map(const Call *call, const BuiltinRow *row) {
   return map_together(call, call->positional + 1, count);
 }
 
-// --- updates
-// --------------------------------------------------------------------------------------
+// --- updates -------------------------------------------------------------------------------------
 
 typedef struct UpdateSelf {
   const Call *call;
@@ -412,8 +411,7 @@ Staged *builtin_add_at(const Call *call, const BuiltinRow *row) {
   return update_rows(call, row, leaf_as(e, staged_tensor(e, place), DT_I64));
 }
 
-// --- linear systems
-// -------------------------------------------------------------------------------
+// --- linear systems ------------------------------------------------------------------------------
 
 static Value *square_argument(const Call *call, const BuiltinRow *row) {
   Value *a = tensor_argument(call, row, 0);

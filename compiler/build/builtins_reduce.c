@@ -37,8 +37,7 @@ static Value *entry_count(Evaluator *e, const Type *type, int axis) {
   return static_value(e, staged_integer(e, entries), type->dtype);
 }
 
-// --- leaves
-// ---------------------------------------------------------------------------------------
+// --- leaves --------------------------------------------------------------------------------------
 
 static Value *reduce_value(const Call *call, const BuiltinRow *row, Value *x, int axis) {
   Builder *b = &call->evaluator->builder;
@@ -126,8 +125,7 @@ Staged *builtin_mean(const Call *call, const BuiltinRow *row) {
   return builtin_reduce(call, row);
 }
 
-// --- inner products
-// -------------------------------------------------------------------------------
+// --- inner products ------------------------------------------------------------------------------
 
 Staged *builtin_dot(const Call *call, const BuiltinRow *row) {
   Evaluator *e = call->evaluator;
@@ -175,8 +173,7 @@ Staged *builtin_logsumexp(const Call *call, const BuiltinRow *row) {
   return staged_tensor(e, ir_binary(b, OP_ADD, ir_unary(b, OP_LOG, sum), shift));
 }
 
-// --- places and truth values
-// ----------------------------------------------------------------------
+// --- places and truth values ---------------------------------------------------------------------
 
 Staged *builtin_argmax(const Call *call, const BuiltinRow *row) {
   Evaluator *e = call->evaluator;

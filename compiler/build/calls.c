@@ -10,8 +10,7 @@
 
 enum { DEPTH_LIMIT = 200 };
 
-// --- depth and place
-// ------------------------------------------------------------------------------
+// --- depth and place -----------------------------------------------------------------------------
 
 bool call_enter(Evaluator *e, Dynamic *saved, CallChain *link, const char *name, Span span) {
   *saved = e->dynamic;
@@ -50,8 +49,7 @@ static void lexical_leave(Evaluator *e, Lexical saved) {
   e->bundle_like[BUNDLE_VEC] = saved.vec;
 }
 
-// --- arguments
-// ------------------------------------------------------------------------------------
+// --- arguments -----------------------------------------------------------------------------------
 
 const NamedArgument *call_named(const Call *call, const char *name) {
   for (int i = 0; i < call->named_count; i++)
@@ -78,8 +76,7 @@ bool call_check_names(const Call *call, const char *function, const char *const 
   return true;
 }
 
-// --- lambdas
-// --------------------------------------------------------------------------------------
+// --- lambdas -------------------------------------------------------------------------------------
 
 static Staged *lambda_count(Evaluator *e, const Call *call, int wanted, const Node *node) {
   Diagnostic *d = mistake(e, E0304, call->span, "this function takes %d argument%s, %d given",
@@ -141,8 +138,7 @@ static Staged *apply_lambda(Evaluator *e, const Function *f, const Call *call) {
   return result;
 }
 
-// --- `fn` items
-// -----------------------------------------------------------------------------------
+// --- `fn` items ----------------------------------------------------------------------------------
 
 /// The arguments of one call, sorted to their parameters.
 typedef struct Arguments {
@@ -309,42 +305,73 @@ static bool stays_static(const TypeSpec *spec, const Staged *value) {
   return dtype_is_integer(spec->dtype) && value->kind == STAGED_INTEGER;
 }
 
-static Staged *fit_argument(Evaluator *e, Arguments *a, int i, const Function *f,
+// The declared types and the defaults belong to the function: their mistakes tell where it was
+// called from.
+static const TypeSpec *type_at_call(Evaluator *e, const Node *type, const Function *f,
+                                    const Environment *environment, const Call *call) {
+  Dynamic saved;
+  CallChain link;
+  if (!call_enter(e, &saved, &link, f->name, call->span)) return NULL;
+  const TypeSpec *spec = evaluate_type(e, type, environment);
+  call_leave(e, &saved);
+  return spec;
+}
+
+static Staged *default_at_call(Evaluator *e, const Node *initial, const TypeSpec *spec,
+                               const Function *f, const Environment *environment,
+                               const Call *call) {
+  Dynamic saved;
+  CallChain link;
+  if (!call_enter(e, &saved, &link, f->name, call->span)) return staged_poison;
+  Staged *value = evaluate(e, initial, environment, spec);
+  call_leave(e, &saved);
+  return value;
+}
+
+static Staged *fit_argument(Evaluator *e, const Arguments *a, int i, const Function *f,
                             const Environment *environment, const Call *call) {
-  const TypeSpec *spec = spec_instantiate(&a->matching, a->signature->params[i]);
+  const Node *param = a->signature->node->as.function.params.data[i];
+  const TypeSpec *spec = type_at_call(e, param->as.param.type, f, environment, call);
   if (!spec) return staged_poison;
-  const char *name = param_name(a->signature, i);
-  const char *what = arena_printf(e->arena, "the argument `%s` of `%s`", name, f->name);
+  const char *what =
+      arena_printf(e->arena, "the argument `%s` of `%s`", param_name(a->signature, i), f->name);
   Span span = a->spans[i];
   Staged *value = a->values[i];
   if (!value) {
-    const Node *initial = param_default(a->signature, i);
-    if (!initial) return staged_poison;
-    value = evaluate(e, initial, environment, spec);
-    span = initial->span;
+    value = default_at_call(e, param->as.param.initial, spec, f, environment, call);
+    span = param->as.param.initial->span;
   }
   if (stays_static(spec, value)) return value;
-  (void)call;
   return coerce(e, value, spec, false, span, what);
 }
 
-static const Environment *bind_function(Evaluator *e, Arguments *a, const Function *f,
+static const Environment *bind_function(Evaluator *e, const Arguments *a, const Function *f,
                                         const Call *call) {
   const Signature *s = a->signature;
-  const Environment *environment = NULL;
-  static const Binding nothing;
-  environment = environment_add(e, environment, &nothing, staged_poison);
-  for (int i = 0; i < s->dim_count && s->node->as.function.dim_bindings; i++)
-    environment = environment_add(e, environment, s->node->as.function.dim_bindings[i],
-                                  staged_integer(e, a->matching.bindings[i].value));
-  bool good = true;
-  for (int i = 0; i < s->param_count; i++) {
+  const Environment *environment = matching_environment(&a->matching, s);
+  bool good = environment != NULL;
+  for (int i = 0; good && i < s->param_count; i++) {
     Staged *value = fit_argument(e, a, i, f, environment, call);
-    good = good && !staged_is_poison(value);
+    good = !staged_is_poison(value);
     environment = environment_add(e, environment,
                                   s->node->as.function.params.data[i]->as.param.binding, value);
   }
   return good ? environment : NULL;
+}
+
+static Staged *evaluate_body(Evaluator *e, const Function *f, const Environment *environment,
+                             const Call *call) {
+  Dynamic saved;
+  CallChain link;
+  const Node *body = f->node->as.function.body;
+  const Node *last = body->kind == EXPR_BLOCK ? body->as.block.value : body;
+  const TypeSpec *type = type_at_call(e, f->node->as.function.result, f, environment, call);
+  if (!type || !call_enter(e, &saved, &link, f->name, call->span)) return staged_poison;
+  Staged *result = evaluate(e, body, environment, type);
+  result = coerce(e, result, type, false, last->span,
+                  arena_printf(e->arena, "the result of `%s`", f->name));
+  call_leave(e, &saved);
+  return result;
 }
 
 static Staged *apply_item(Evaluator *e, const Function *f, const Call *call) {
@@ -362,25 +389,13 @@ static Staged *apply_item(Evaluator *e, const Function *f, const Call *call) {
     if (!a.values[i] && !param_default(s, i)) return bind_arguments(e, f, call);
   if (report_missing(e, &a, f, call) || !match_arguments(e, &a, f, call)) return staged_poison;
   Lexical lexical = lexical_enter(e, a.matching.real, a.matching.vec);
-  Dynamic saved;
-  CallChain link;
-  Staged *result = staged_poison;
   const Environment *environment = bind_function(e, &a, f, call);
-  const TypeSpec *type = spec_instantiate(&a.matching, s->result);
-  if (environment && type && call_enter(e, &saved, &link, f->name, call->span)) {
-    const Node *body = f->node->as.function.body;
-    result = evaluate(e, body, environment, type);
-    result = coerce(e, result, type, false,
-                    body->kind == EXPR_BLOCK ? body->as.block.value->span : body->span,
-                    arena_printf(e->arena, "the result of `%s`", f->name));
-    call_leave(e, &saved);
-  }
+  Staged *result = environment ? evaluate_body(e, f, environment, call) : staged_poison;
   lexical_leave(e, lexical);
   return result;
 }
 
-// --- structs
-// --------------------------------------------------------------------------------------
+// --- structs -------------------------------------------------------------------------------------
 
 typedef struct StructMaker {
   const Node *structure;
@@ -521,8 +536,7 @@ const Node *struct_of_maker(const Staged *s) {
   return maker->arguments ? NULL : maker->structure;
 }
 
-// --- apply
-// ----------------------------------------------------------------------------------------
+// --- apply ---------------------------------------------------------------------------------------
 
 Staged *apply_call(Evaluator *e, Staged *function, const Call *call) {
   if (staged_is_poison(function) || e->failed) return staged_poison;
@@ -562,8 +576,7 @@ Staged *apply(Evaluator *e, Staged *function, Staged *const *arguments, int coun
   return apply_call(e, function, &call);
 }
 
-// --- call expressions
-// -----------------------------------------------------------------------------
+// --- call expressions ----------------------------------------------------------------------------
 
 /// Finds the expected type of each argument from those before it, for extents and result-only dims.
 typedef struct Guide {
@@ -594,6 +607,17 @@ static int guide_param(const Guide *guide, int position, Name name) {
   return -1;
 }
 
+// Before the dims are known at least the element type is.
+static const TypeSpec *element_guide(const Guide *guide, const TypeSpec *spec) {
+  if (spec->kind != SPEC_TENSOR || (spec->real_dtype && !guide->matching.real_known)) return NULL;
+  TypeSpec *known = ARENA_NEW(guide->e->arena, TypeSpec);
+  *known = (TypeSpec){.kind = SPEC_TENSOR,
+                      .any_shape = true,
+                      .dtype = spec->real_dtype ? guide->matching.real : spec->dtype,
+                      .span = spec->span};
+  return known;
+}
+
 static const TypeSpec *guide_expected(Guide *guide, int position, Name name) {
   if (guide->maker) {
     const StructMaker *m = guide->maker;
@@ -606,16 +630,21 @@ static const TypeSpec *guide_expected(Guide *guide, int position, Name name) {
   if (param < 0) return NULL;
   const TypeSpec *spec = guide->signature->params[param];
   if (spec->kind == SPEC_BUNDLE || spec->kind == SPEC_FUNCTION) return NULL;
-  spec = spec_instantiate(&guide->matching, spec);
+  Evaluator *e = guide->e;
+  const Environment *environment = matching_environment(&guide->matching, guide->signature);
+  if (!environment) return element_guide(guide, spec);
+  bool checking = e->checking;
+  e->checking = true;
+  spec = evaluate_type(e, guide->signature->node->as.function.params.data[param]->as.param.type,
+                       environment);
+  e->checking = checking;
+  if (!spec || spec->kind != SPEC_TENSOR || !spec->real_dtype) return spec;
   // `real` of the callee is not this place's: only a known one guides
-  if (spec && spec->kind == SPEC_TENSOR && spec->real_dtype) {
-    if (!guide->matching.real_known) return NULL;
-    TypeSpec *known = arena_copy(guide->e->arena, spec, sizeof *spec);
-    known->real_dtype = false;
-    known->dtype = guide->matching.real;
-    return known;
-  }
-  return spec;
+  if (!guide->matching.real_known) return NULL;
+  TypeSpec *known = arena_copy(e->arena, spec, sizeof *spec);
+  known->real_dtype = false;
+  known->dtype = guide->matching.real;
+  return known;
 }
 
 static void guide_add(Guide *guide, int position, Name name, Staged *value) {

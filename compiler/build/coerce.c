@@ -109,8 +109,7 @@ static Staged *fit_leaf(const Fit *fit, Staged *value, const Type *type) {
   return misfit(fit, E0301, value, wanted);
 }
 
-// --- coerce
-// ---------------------------------------------------------------------------------------
+// --- coerce --------------------------------------------------------------------------------------
 
 static Staged *fit_spec(const Fit *fit, Staged *value, const TypeSpec *spec, Prefix prefix);
 
@@ -261,8 +260,7 @@ Staged *coerce(Evaluator *e, Staged *value, const TypeSpec *spec, bool broadcast
   return fit_spec(&fit, value, spec, (Prefix){0});
 }
 
-// --- values made from types
-// -----------------------------------------------------------------------
+// --- values made from types ----------------------------------------------------------------------
 
 typedef Staged *(*LeafMaker)(Evaluator *e, const Type *type);
 

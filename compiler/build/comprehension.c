@@ -5,8 +5,7 @@
 // axes it indexes bare, else that of the expected type.
 #include "build/staging.h"
 
-// --- variables
-// ------------------------------------------------------------------------------------
+// --- variables -----------------------------------------------------------------------------------
 
 Variable *variable_find(Evaluator *e, const Value *index) {
   if (index->op) return NULL;
@@ -40,8 +39,7 @@ bool variable_indexes(Evaluator *e, Variable *variable, const Dim *axis, Span sp
   return false;
 }
 
-// --- expected types
-// -------------------------------------------------------------------------------
+// --- expected types ------------------------------------------------------------------------------
 
 // What the expected type says about variable `position` and about the body.
 static const Dim *expected_extent(const TypeSpec *spec, int position) {
@@ -61,8 +59,7 @@ static const TypeSpec *expected_body(Evaluator *e, const TypeSpec *spec, int cou
   return body;
 }
 
-// --- batching
-// -------------------------------------------------------------------------------------
+// --- batching ------------------------------------------------------------------------------------
 
 /// The nest of blocks of one comprehension.
 typedef struct Nest {

@@ -28,8 +28,7 @@ static Staged *not_a_truth_value(Evaluator *e, const Staged *s, const char *what
   return staged_poison;
 }
 
-// --- branches
-// -------------------------------------------------------------------------------------
+// --- branches ------------------------------------------------------------------------------------
 
 /// Two branches being brought together leaf by leaf; each converts its leaves in its own block.
 typedef struct Branches {
@@ -170,8 +169,7 @@ static Staged *scalar_conditional(Evaluator *e, const Node *node, Value *conditi
   return join_branches(e, condition, &b, like);
 }
 
-// --- entry by entry
-// -------------------------------------------------------------------------------
+// --- entry by entry ------------------------------------------------------------------------------
 
 typedef struct SelectSelf {
   Value *condition;
@@ -254,8 +252,7 @@ Staged *evaluate_conditional(Evaluator *e, const Node *node, const Environment *
   return select_tree(e, condition, yes, no, places);
 }
 
-// --- && and ||
-// ------------------------------------------------------------------------------------
+// --- && and || -----------------------------------------------------------------------------------
 
 Staged *evaluate_logic(Evaluator *e, const Node *node, const Environment *environment) {
   bool is_and = node->as.binary.op == BIN_AND;

@@ -6,8 +6,7 @@
 // checked before the first call of it is.
 #include "build/staging.h"
 
-// --- sample values
-// --------------------------------------------------------------------------------
+// --- sample values -------------------------------------------------------------------------------
 
 static Staged *sample(Evaluator *e, Block *block, const TypeSpec *spec, Name name);
 
@@ -153,8 +152,7 @@ static Staged *sample(Evaluator *e, Block *block, const TypeSpec *spec, Name nam
   return staged_poison;
 }
 
-// --- definitions
-// ----------------------------------------------------------------------------------
+// --- definitions ---------------------------------------------------------------------------------
 
 static Matching rigid_matching(Evaluator *e, const Signature *s) {
   Matching m = {.e = e,
@@ -171,13 +169,10 @@ static Matching rigid_matching(Evaluator *e, const Signature *s) {
 static void evaluate_function(Evaluator *e, const Signature *s) {
   const Node *node = s->node;
   Matching m = rigid_matching(e, s);
-  const Environment *environment = NULL;
-  for (int i = 0; i < s->dim_count && node->as.function.dim_bindings; i++)
-    environment = environment_add(e, environment, node->as.function.dim_bindings[i],
-                                  staged_integer(e, m.bindings[i].value));
+  const Environment *environment = matching_environment(&m, s), *dims = environment;
   for (int i = 0; i < s->param_count; i++) {
     const Node *param = node->as.function.params.data[i];
-    const TypeSpec *spec = spec_instantiate(&m, s->params[i]);
+    const TypeSpec *spec = evaluate_type(e, param->as.param.type, dims);
     const char *name = param->as.param.name.name;
     if (param->as.param.initial) {
       Staged *initial = evaluate(e, param->as.param.initial, environment, spec);
@@ -188,7 +183,7 @@ static void evaluate_function(Evaluator *e, const Signature *s) {
                                   sample(e, e->builder.block, spec, name));
   }
   const Node *body = node->as.function.body;
-  const TypeSpec *result = spec_instantiate(&m, s->result);
+  const TypeSpec *result = evaluate_type(e, node->as.function.result, dims);
   Staged *value = evaluate(e, body, environment, result);
   const Node *last = body->kind == EXPR_BLOCK ? body->as.block.value : body;
   coerce(e, value, result, false, last->span,

@@ -105,8 +105,7 @@ static Staged *region_close(Evaluator *e, Region *r, Value *const *values, int c
   return staged_rebuild(e, like, &leaves);
 }
 
-// --- reverse
-// --------------------------------------------------------------------------------------
+// --- reverse -------------------------------------------------------------------------------------
 
 static bool region_gradient(Evaluator *e, Region *r, Value **gradient) {
   if (r->outputs.count != 1 || r->result->kind == STAGED_TREE || r->outputs.data[0]->type->rank) {
@@ -181,8 +180,7 @@ Staged *derive_vjp(Evaluator *e, Staged *function, Staged *at, Staged *cotangent
   return region_close(e, &r, results, (int)r.at.count, r.point, &r.at);
 }
 
-// --- forward
-// --------------------------------------------------------------------------------------
+// --- forward -------------------------------------------------------------------------------------
 
 // A direction from deeper inside than the point changes more often than it: what does not depend on
 // it should stay apart so that it can leave the loop.

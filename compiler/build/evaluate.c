@@ -29,8 +29,7 @@ Evaluator *evaluator_create(Compilation *compilation, Module *module, const Prog
   return e;
 }
 
-// --- messages
-// -------------------------------------------------------------------------------------
+// --- messages ------------------------------------------------------------------------------------
 
 Diagnostic *mistake(Evaluator *e, ErrorCode code, Span span, const char *format, ...) {
   va_list arguments;
@@ -70,8 +69,7 @@ static bool within_budget(Evaluator *e, Span span) {
   return false;
 }
 
-// --- names
-// ----------------------------------------------------------------------------------------
+// --- names ---------------------------------------------------------------------------------------
 
 static Staged *function_value(Evaluator *e, const Node *node) {
   if (map_has(e->failed_items, node)) return staged_poison;
@@ -175,8 +173,7 @@ static Staged *bound_value(Evaluator *e, const Binding *binding, Span span,
   return staged_poison;
 }
 
-// --- members
-// --------------------------------------------------------------------------------------
+// --- members -------------------------------------------------------------------------------------
 
 static Staged *no_member(Evaluator *e, Staged *base, Name name, Span span) {
   const char *names[32];
@@ -211,8 +208,7 @@ Staged *operate_member(Evaluator *e, Staged *base, Name name, Span span) {
   return no_member(e, base, name, span);
 }
 
-// --- patterns, lets, blocks
-// -----------------------------------------------------------------------
+// --- patterns, lets, blocks ----------------------------------------------------------------------
 
 static const Environment *bind_poison(Evaluator *e, const Node *pattern,
                                       const Environment *environment) {
@@ -299,8 +295,7 @@ Staged *evaluate_block(Evaluator *e, const Node *node, const Environment *enviro
   return evaluate(e, node->as.block.value, environment, expected);
 }
 
-// --- expressions
-// ----------------------------------------------------------------------------------
+// --- expressions ---------------------------------------------------------------------------------
 
 static Staged *evaluate_binary(Evaluator *e, const Node *node, const Environment *environment) {
   BinaryOp op = node->as.binary.op;

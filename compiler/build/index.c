@@ -284,8 +284,7 @@ static Staged *index_tensor(Evaluator *e, Value *base, const IndexPart *parts, i
   return staged_tensor(e, apply_run_time(&x, apply_static(&x)));
 }
 
-// --- arrays of trees
-// ------------------------------------------------------------------------------
+// --- arrays of trees -----------------------------------------------------------------------------
 
 typedef struct ArrayIndex {
   const IndexPart *part;
@@ -363,8 +362,7 @@ Staged *operate_index(Evaluator *e, Staged *base, Staged *const *indices, int co
   return operate_index_parts(e, base, parts, count, span, span);
 }
 
-// --- expressions
-// ----------------------------------------------------------------------------------
+// --- expressions ---------------------------------------------------------------------------------
 
 static Staged *index_struct(Evaluator *e, const Node *structure, const IndexPart *parts, int count,
                             Span span) {

@@ -245,8 +245,7 @@ Staged *build_loop(Evaluator *e, Staged *initial, Value *count, const Dim *bound
   return make_loop(e, &parts);
 }
 
-// --- loop expressions
-// -----------------------------------------------------------------------------
+// --- loop expressions ----------------------------------------------------------------------------
 
 typedef struct LoopText {
   const Node *node;

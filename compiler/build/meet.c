@@ -121,8 +121,7 @@ bool meet(Evaluator *e, Staged *a, Staged *b, const char *op, Places places, Val
   return true;
 }
 
-// --- scalars and static values
-// --------------------------------------------------------------------
+// --- scalars and static values -------------------------------------------------------------------
 
 Value *scalar_value(Evaluator *e, Staged *s, Dtype dtype, Span span, const char *what) {
   if (staged_is_poison(s)) return NULL;

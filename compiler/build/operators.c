@@ -28,8 +28,7 @@ static Opcode arithmetic_opcode(BinaryOp op) {
   }
 }
 
-// --- trees
-// ----------------------------------------------------------------------------------------
+// --- trees ---------------------------------------------------------------------------------------
 
 static Staged *zip_mismatch(Evaluator *e, Staged *a, Staged *b, const char *op, Places places) {
   Diagnostic *d = mistake(e, E0303, places.left, "these values do not fit `%s`", op);
@@ -60,8 +59,7 @@ Staged *zip_leaves(Evaluator *e, Staged *a, Staged *b, const char *op, Places pl
   return staged_tree(e, layout, children);
 }
 
-// --- static numbers
-// -------------------------------------------------------------------------------
+// --- static numbers ------------------------------------------------------------------------------
 
 static const char *factor_phrase(Evaluator *e, const Dim *dim) {
   const char *text = dim_phrase(e, dim);
@@ -156,8 +154,7 @@ static Staged *static_reals(Evaluator *e, BinaryOp op, const Staged *a, const St
   }
 }
 
-// --- arithmetic
-// -----------------------------------------------------------------------------------
+// --- arithmetic ----------------------------------------------------------------------------------
 
 static bool is_operand(const Staged *s) {
   return staged_is_number(s) || s->kind == STAGED_TENSOR;
@@ -209,8 +206,7 @@ static Staged *arithmetic_leaf(Evaluator *e, Staged *a, Staged *b, Places places
   return staged_tensor(e, ir_binary(&e->builder, arithmetic_opcode(op), x, y));
 }
 
-// --- comparison
-// -----------------------------------------------------------------------------------
+// --- comparison ----------------------------------------------------------------------------------
 
 static Compare compare_kind(BinaryOp op) {
   switch (op) {
@@ -294,8 +290,7 @@ Staged *operate_compare(Evaluator *e, BinaryOp op, Staged *a, Staged *b, Places 
   return zip_leaves(e, a, b, binary_text(op), places, compare_leaf, &self);
 }
 
-// --- entry points
-// ---------------------------------------------------------------------------------
+// --- entry points --------------------------------------------------------------------------------
 
 Staged *operate_at(Evaluator *e, BinaryOp op, Staged *a, Staged *b, Places places) {
   if (staged_is_poison(a) || staged_is_poison(b)) return staged_poison;

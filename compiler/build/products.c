@@ -6,8 +6,7 @@
 // left to right.
 #include "build/staging.h"
 
-// --- @
-// --------------------------------------------------------------------------------------------
+// --- @ -------------------------------------------------------------------------------------------
 
 // "d (the rows of Xtr)": which axis a dim of the mismatch is.
 static const char *axis_phrase(Evaluator *e, const Type *type, int axis, Span span) {
@@ -107,8 +106,7 @@ Staged *operate_matmul(Evaluator *e, Staged *a, Staged *b, Places places) {
   return staged_tensor(e, ir_matmul(&e->builder, a->tensor, b->tensor));
 }
 
-// --- ^
-// --------------------------------------------------------------------------------------------
+// --- ^ -------------------------------------------------------------------------------------------
 
 // x^k for k >= 1 by squaring.
 static Value *power_by_squaring(Evaluator *e, Value *x, int64_t exponent) {
@@ -197,8 +195,7 @@ Staged *operate_power(Evaluator *e, Staged *a, Staged *b, Places places) {
   return zip_leaves(e, a, b, "^", places, power_leaf, NULL);
 }
 
-// --- dot
-// ------------------------------------------------------------------------------------------
+// --- dot -----------------------------------------------------------------------------------------
 
 typedef struct DotSum {
   Value *total; // leaves of several real types: of the program's

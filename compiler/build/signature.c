@@ -53,8 +53,7 @@ const Signature *signature_of(Evaluator *e, const Node *function) {
   return s;
 }
 
-// --- matching
-// -------------------------------------------------------------------------------------
+// --- matching ------------------------------------------------------------------------------------
 
 static void bind_dim(Matching *m, const Dim *formal, const Dim *actual) {
   Name name;
@@ -150,46 +149,16 @@ void match_spec(Matching *m, const TypeSpec *formal, const TypeSpec *actual) {
   }
 }
 
-// --- substitution
-// ---------------------------------------------------------------------------------
+// --- types at a call -----------------------------------------------------------------------------
 
-typedef struct Substitution {
-  Matching *m;
-  bool missing;
-} Substitution;
-
-static const Dim *substitute_name(void *self, Name name) {
-  Substitution *s = self;
-  for (int i = 0; i < s->m->count; i++) {
-    if (s->m->bindings[i].name != name) continue;
-    s->missing = s->missing || !s->m->bindings[i].value;
-    return s->m->bindings[i].value;
+const Environment *matching_environment(const Matching *m, const Signature *s) {
+  static const Binding nothing;
+  const Environment *environment = environment_add(m->e, NULL, &nothing, staged_poison);
+  for (int i = 0; i < s->dim_count; i++) {
+    if (!m->bindings[i].value) return NULL;
+    if (s->node->as.function.dim_bindings)
+      environment = environment_add(m->e, environment, s->node->as.function.dim_bindings[i],
+                                    staged_integer(m->e, m->bindings[i].value));
   }
-  return NULL;
-}
-
-static const Dim *substitute(Substitution *s, const Dim *dim) {
-  return dim ? dim_substitute(s->m->e->module->dims, dim, substitute_name, s) : NULL;
-}
-
-static const TypeSpec *instantiate(Substitution *s, const TypeSpec *spec) {
-  Evaluator *e = s->m->e;
-  TypeSpec *copy = arena_copy(e->arena, spec, sizeof *spec);
-  const Dim **dims =
-      ARENA_ARRAY(e->arena, const Dim *, (size_t)(spec->rank + spec->argument_count) + 1);
-  for (int i = 0; i < spec->rank; i++) dims[i] = substitute(s, spec->shape[i]);
-  if (spec->rank) copy->shape = dims;
-  for (int i = 0; i < spec->argument_count; i++) dims[i] = substitute(s, spec->arguments[i]);
-  if (spec->argument_count) copy->arguments = dims;
-  copy->extent = substitute(s, spec->extent);
-  const TypeSpec **items = ARENA_ARRAY(e->arena, const TypeSpec *, (size_t)spec->count + 1);
-  for (int i = 0; i < spec->count; i++) items[i] = instantiate(s, spec->items[i]);
-  if (spec->count) copy->items = items;
-  return copy;
-}
-
-const TypeSpec *spec_instantiate(Matching *m, const TypeSpec *spec) {
-  Substitution s = {m, false};
-  const TypeSpec *result = instantiate(&s, spec);
-  return s.missing ? NULL : result;
+  return environment;
 }

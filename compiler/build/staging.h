@@ -150,9 +150,9 @@ const Signature *signature_of(Evaluator *e, const Node *function);
 /// Binds formals that stand alone, `real` and `vec`, from a value or from an expected type.
 void match_value(Matching *m, const TypeSpec *spec, Staged *value, int leading);
 void match_spec(Matching *m, const TypeSpec *formal, const TypeSpec *actual);
-/// The type with what is bound put in; NULL when a dim is not bound.
-const TypeSpec *spec_instantiate(Matching *m, const TypeSpec *spec);
-
+/// The function's dims as found, for evaluating its types and body; never empty, NULL when one is
+/// missing.
+const Environment *matching_environment(const Matching *m, const Signature *s);
 /// Evaluates a `fn` or struct with rigid dims, once; while definitions are being checked.
 void check_definition(Evaluator *e, const Node *node);
 

@@ -11,8 +11,7 @@ static const TypeSpec *spec_new(Evaluator *e, TypeSpec spec) {
   return arena_copy(e->arena, &spec, sizeof spec);
 }
 
-// --- evaluation
-// -----------------------------------------------------------------------------------
+// --- evaluation ----------------------------------------------------------------------------------
 
 static const TypeSpec *named_type(Evaluator *e, const Node *node) {
   static const struct {
@@ -179,8 +178,7 @@ const TypeSpec *evaluate_type(Evaluator *e, const Node *type, const Environment 
   }
 }
 
-// --- text
-// -----------------------------------------------------------------------------------------
+// --- text ----------------------------------------------------------------------------------------
 
 static void spec_dims(Evaluator *e, TextBuffer *out, const Dim *const *dims, int count) {
   if (!count) return;
@@ -239,8 +237,7 @@ const char *spec_text(Evaluator *e, const TypeSpec *spec) {
   return text_string(&out);
 }
 
-// --- structs
-// --------------------------------------------------------------------------------------
+// --- structs -------------------------------------------------------------------------------------
 
 int struct_field_count(const Node *structure) {
   int count = 0;

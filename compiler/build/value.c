@@ -71,8 +71,7 @@ Staged *staged_object(Evaluator *e, const Object *object) {
   return s;
 }
 
-// --- layouts
-// --------------------------------------------------------------------------------------
+// --- layouts -------------------------------------------------------------------------------------
 
 static const Layout *layout_intern(Evaluator *e, const Layout *parts) {
   TextBuffer key = text_buffer(e->arena);
@@ -126,8 +125,7 @@ const Layout *staged_layout(const Staged *s) {
   return s->kind == STAGED_TREE ? s->tree.layout : NULL;
 }
 
-// --- leaves
-// ---------------------------------------------------------------------------------------
+// --- leaves --------------------------------------------------------------------------------------
 
 bool staged_is_number(const Staged *s) {
   return s->kind == STAGED_INTEGER || s->kind == STAGED_REAL;
@@ -244,8 +242,7 @@ Staged *tree_child(Evaluator *e, Staged *tree, int position) {
   return position < layout->count ? tree->tree.children[position] : NULL;
 }
 
-// --- environments
-// ---------------------------------------------------------------------------------
+// --- environments --------------------------------------------------------------------------------
 
 const Environment *environment_add(Evaluator *e, const Environment *environment,
                                    const Binding *binding, Staged *value) {
@@ -260,8 +257,7 @@ Staged *environment_find(const Environment *environment, const Binding *binding)
   return NULL;
 }
 
-// --- descriptions
-// ---------------------------------------------------------------------------------
+// --- descriptions --------------------------------------------------------------------------------
 
 const char *tidy(Evaluator *e, const char *text) {
   if (!strchr(text, '\'')) return text;

@@ -282,6 +282,102 @@ static void test_builtins(void **state) {
   expect_values("import sets; fn run() -> f64 = logsumexp([1000.0, 1000.0]) - log(2.0);", 1000);
 }
 
+// Functions as libraries have them: normalisation, convolution, attention, sampling, routing,
+// MINRES.
+static const char library_text[] =
+    "blo 1;\n"
+    "fn softmax1(z: real[..]) -> real[..] { let e = exp(z - max(z)); e / sum(e) }\n"
+    "fn standardize[B, d](z: f32[B, d]) -> f32[B, d] {\n"
+    "  let mu = for j { mean(for i { z[i, j] }) };\n"
+    "  let va = for j { mean(for i { (z[i, j] - mu[j])^2 }) };\n"
+    "  (z - mu) / sqrt(va + 1e-5)\n"
+    "}\n"
+    "fn layer_norm[d](z: f32[d], s: f32[d], b: f32[d]) -> f32[d] {\n"
+    "  let c = z - mean(z);\n"
+    "  c / sqrt(mean(c^2) + 1e-6) * s + b\n"
+    "}\n"
+    "struct Stats[c] { mean: real[c] = 0.0; vari: real[c] = 1.0; }\n"
+    "struct Norm[c] { scale: real[c] = 1.0; shift: real[c] = 0.0; }\n"
+    "fn batch_norm[B, c, h, w](p: Norm[c], run: Stats[c], x: real[B, c, h, w], train: bool) -> "
+    "(real[B, c, h, w], Stats[c]) {\n"
+    "  let mu = if train then for j { mean(x[:, j]) } else run.mean;\n"
+    "  let va = if train then for j { mean((x[:, j] - mu[j])^2) } else run.vari;\n"
+    "  let y  = for i, j { (x[i, j] - mu[j]) / sqrt(va[j] + 1e-5) * p.scale[j] + p.shift[j] };\n"
+    "  (y, Stats(mean = mu, vari = va))\n"
+    "}\n"
+    "fn conv1[ci, co, h, w, k](x: f32[ci, h, w], f: f32[co, ci, k, k]) -> f32[co, h - k + 1, w - k "
+    "+ 1]\n"
+    "  = for o, y, z { sum(for c, a, b { x[c, y + a, z + b] * f[o, c, a, b] }) };\n"
+    "fn attention[T, d](q: f32[T, d], k: f32[T, d], v: f32[T, d]) -> f32[T, d] {\n"
+    "  for i {\n"
+    "    let s = for j { dot(q[i], k[j]) / sqrt(f32(d)) };\n"
+    "    let e = exp(s - max(s));\n"
+    "    (e / sum(e)) @ v\n"
+    "  }\n"
+    "}\n"
+    "fn categorical[k](p: f32[k]) -> i64 {\n"
+    "  let u = uniform();\n"
+    "  let c = cumsum(p);\n"
+    "  min(count(for i { c[i] <= f32(u) }), k - 1)\n"
+    "}\n"
+    "fn top_p[k](z: f32[k], temperature: f32, mass: f32) -> i64 {\n"
+    "  let p  = exp(z / temperature - logsumexp(z / temperature));\n"
+    "  let o  = argsort(-p);\n"
+    "  let ps = p[o];\n"
+    "  let c  = cumsum(ps) - ps;\n"
+    "  let q  = for i { if c[i] < mass then ps[i] else 0.0 };\n"
+    "  o[categorical(q / sum(q))]\n"
+    "}\n"
+    "fn beta4() -> f64 = sort(for i < 7 { uniform() })[3];\n"
+    "fn permutation[n]() -> i64[n] = argsort(for i < n { uniform() });\n"
+    "struct Cell[c] { k: f32[4 * c, 1 + c, 5, 5]; b: f32[4 * c] = 0.0; }\n"
+    "fn routing[H, Wd, C, grid, heads](q: real[H, Wd, C]) -> real[grid * grid, (H / grid) * (Wd / "
+    "grid), C] {\n"
+    "  for r < grid * grid, a < (H / grid) * (Wd / grid), c < C {\n"
+    "    q[div(r, grid) * (H / grid) + div(a, Wd / grid), mod(r, grid) * (Wd / grid) + mod(a, Wd / "
+    "grid), c]\n"
+    "  }\n"
+    "}\n"
+    "fn minres(A: vec -> vec, b: vec, u0: vec, tol: real = 1e-10, iters: int = 200) -> vec {\n"
+    "  let r0 = b - A(u0);\n"
+    "  let b0 = norm(r0);\n"
+    "  let zero = 0.0 * b;\n"
+    "  let v0 = (1.0 / max(b0, 1e-300)) * r0;\n"
+    "  let (u, v1, v, d1, d2, beta, eta, c0, c1, s0, s1) =\n"
+    "    loop (u, v1, v, d1, d2, beta, eta, c0, c1, s0, s1) = (u0, zero, v0, zero, zero, 0.0, b0, "
+    "1.0, 1.0, 0.0, 0.0)\n"
+    "    for i < iters while abs(eta) > tol * b0 {\n"
+    "      let p  = A(v) - beta * v1;\n"
+    "      let al = dot(p, v);\n"
+    "      let r  = p - al * v;\n"
+    "      let bn = norm(r);\n"
+    "      let delta = c1 * al - c0 * s1 * beta;\n"
+    "      let r1 = sqrt(delta^2 + bn^2);\n"
+    "      let r2 = s1 * al + c0 * c1 * beta;\n"
+    "      let r3 = s0 * beta;\n"
+    "      let c  = delta / r1;\n"
+    "      let s  = bn / r1;\n"
+    "      let w  = (1.0 / r1) * (v - r3 * d1 - r2 * d2);\n"
+    "      (u + (c * eta) * w, v, (1.0 / max(bn, 1e-300)) * r, d2, w, bn, -s * eta, c1, c, s1, s)\n"
+    "    };\n"
+    "  u\n"
+    "}\n"
+    "fn run() -> f64[2] = {\n"
+    "  let z: f32[2, 3] = [[1.0, 2.0, 3.0], [0.5, 0.1, 0.2]];\n"
+    "  let q = routing(for i < 4, j < 4, c < 2 { real(100 * i + 10 * j + c) }, grid = 2, heads = "
+    "2);\n"
+    "  let x: f32[2, 5, 5] = 1.0; let f: f32[3, 2, 3, 3] = 0.5;\n"
+    "  let a = attention(z, 2.0 * z, z);\n"
+    "  let m = minres(fn u -> [[2.0, 1.0], [1.0, -3.0]] @ u, [3.0, -2.0], [0.0, 0.0]);\n"
+    "  [q[1, 2, 1], f64(sum(conv1(x, f))) + f64(sum(a)) * 0.0 + m[0] + m[1] + real(top_p([0.1, "
+    "0.2, 0.3], 1.0, 0.5)) * 0.0]\n"
+    "};\n";
+
+static void test_library_functions(void **state) {
+  (void)state;
+  expect_values(library_text, 121, 245);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_arithmetic),
@@ -293,6 +389,7 @@ int main(void) {
       cmocka_unit_test(test_products_are_recognised),
       cmocka_unit_test(test_loops),
       cmocka_unit_test(test_builtins),
+      cmocka_unit_test(test_library_functions),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
