@@ -3,7 +3,7 @@
 #define BLO_DRIVE_RUNTIME_OPTIONS_H
 
 #include "drive/options.h"
-#include "report/run.h"
+#include <blo/driver.h>
 
 typedef struct RuntimeOptions {
   blo_run_options options; // context is there, data is loaded later

@@ -2,7 +2,7 @@
 #include "drive/pipeline.h"
 
 #include "drive/runtime_options.h"
-#include "report/test_run.h"
+#include <blo/driver.h>
 
 #include <dirent.h>
 #include <stdio.h>

@@ -4,9 +4,9 @@
 // Dims: an axis declared as a bare name binds that name; every other axis is checked, and where it
 // holds a single name that is still open (`n + 1`), it is solved for it. Each value remembers who
 // bound it, so a contradiction can name both sides.
-#include "data/data_set.h"
 #include "common/dims.h"
 #include "data/source.h"
+#include <blo/data.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>

@@ -2,11 +2,12 @@
 #ifndef BLO_DATA_SOURCE_H
 #define BLO_DATA_SOURCE_H
 
+#include "common/npy.h"
 #include "data/csv.h"
-#include "data/data_set.h"
 #include "data/file.h"
 #include "data/unpack.h"
 #include "data/zip.h"
+#include <blo/data.h>
 
 typedef struct SourceFile {
   char *label; // file name as messages show it: "train.npz"

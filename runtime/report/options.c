@@ -1,5 +1,5 @@
 // The command line of built executables.
-#include "report/run.h"
+#include <blo/driver.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>

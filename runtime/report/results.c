@@ -1,8 +1,8 @@
 // Results and checkpoints, both .npz. A checkpoint holds each leaf under "STAGE/LEAF" and beside
 // them the program's identity as text: whoever resumes compares that text line by line.
 #include "report/results.h"
-#include "data/data_set.h"
 #include "data/npz_write.h"
+#include <blo/data.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>

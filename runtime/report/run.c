@@ -2,7 +2,6 @@
 //
 // Whatever ends a run, the last good state is saved: Ctrl-C, divergence, and no convergence lose
 // nothing.
-#include "report/run.h"
 #include "core/instance.h"
 #include "data/json_write.h"
 #include "report/history.h"
@@ -10,6 +9,7 @@
 #include "report/plot.h"
 #include "report/progress.h"
 #include "report/results.h"
+#include <blo/driver.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>

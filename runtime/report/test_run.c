@@ -2,8 +2,8 @@
 //
 // Enters: a test's entry, which is a pure function of the seed (and of data that the test names).
 // Leaves: for each expectation whether it holds, its two sides and the largest violation.
-#include "report/test_run.h"
 #include "core/instance.h"
+#include <blo/driver.h>
 #include <stdio.h>
 #include <string.h>
 

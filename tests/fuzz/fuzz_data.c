@@ -3,7 +3,7 @@
 #define _GNU_SOURCE
 #include "driver.h"
 
-#include "data/data_set.h"
+#include <blo/data.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -8,10 +8,10 @@
 #include <cmocka.h>
 
 #include "common/dims.h"
-#include "data/data_set.h"
 #include "data/element.h"
 #include "data/json_write.h"
 #include "data/npz_write.h"
+#include <blo/data.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -10,8 +10,7 @@
 #include "data/npz_write.h"
 #include "report/plot.h"
 #include "report/results.h"
-#include "report/run.h"
-#include "report/test_run.h"
+#include <blo/driver.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>

@@ -1,0 +1,84 @@
+/* Running a compiled program from its data files to its results, for `bloc run`, `bloc test` and
+ * built executables.
+ *
+ * Enters: a program and options. Leaves: an exit code; results, log, plot and checkpoint files;
+ * progress and warnings on standard error, final reports on standard output. The only part of the
+ * runtime that prints and handles signals; embedding programs use <blo/runtime.h>. C99 and C++. */
+#ifndef BLO_DRIVER_H
+#define BLO_DRIVER_H
+
+#include <blo/data.h>
+#include <stdbool.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum { /* exit codes of every program */
+       BLO_EXIT_OK = 0,
+       BLO_EXIT_ERROR = 1,
+       BLO_EXIT_USAGE = 2,
+       BLO_EXIT_NOT_CONVERGED = 3,
+       BLO_EXIT_DIVERGED = 4
+};
+
+typedef struct blo_run_options {
+  blo_context *context;       /* NULL: one of its own */
+  blo_data_set *data;         /* loaded already; NULL: load the sources */
+  const char *const *sources; /* --data */
+  size_t source_count;
+  const blo_dim *dims; /* -D */
+  size_t dim_count;
+  bool has_seed; /* else the stage's own */
+  int64_t seed;
+  const char *out;        /* NULL: NAME.results.npz; "-": no file */
+  const char *log, *plot; /* NULL: none */
+  const char *checkpoint, *resume;
+  double checkpoint_seconds; /* between checkpoints while running; 0: 60 */
+  int64_t report_every;      /* 0: the stage's own */
+  bool quiet;                /* no progress */
+} blo_run_options;
+
+/* Runs all stages of the program in order. Returns the exit code. */
+int blo_run(const blo_program *program, const blo_run_options *options);
+/* The `main` of built executables. */
+int blo_main(const blo_program *program, int argc, char **argv);
+/* Prints the context's last error as `error[E0601]: text` with its help. */
+void blo_print_error(const blo_context *context);
+
+/* ---- tests ---- */
+
+typedef struct blo_test_options {
+  int64_t seed;
+  const volatile int *stop; /* may be NULL */
+  const blo_dim *dims;      /* for dims that the test leaves open */
+  size_t dim_count;
+  blo_data_set *data; /* instead of the file that the test names; may be NULL */
+} blo_test_options;
+
+typedef struct blo_expect_result {
+  bool ok;
+  bool has_error;
+  double error;          /* the largest violation of an approximate one */
+  blo_array left, right; /* data NULL where the entry does not give the side */
+} blo_expect_result;
+
+typedef struct blo_test_result {
+  blo_context *context;
+  blo_status status;          /* BLO_OK: the entry ran; whether expectations hold is in `expects` */
+  size_t failed;              /* expectations that do not hold */
+  blo_expect_result *expects; /* test->expect_count */
+  int64_t *notes;             /* program->note_count: how often each was raised */
+  void *memory;
+} blo_test_result;
+
+/* Runs the test. When the status is not BLO_OK the context's error says why. Release the result in
+ * any case. */
+blo_status blo_run_test(blo_context *context, const blo_program *program, const blo_test *test,
+                        const blo_test_options *options, blo_test_result *result);
+void blo_test_result_release(blo_test_result *result);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
