@@ -460,14 +460,27 @@ static void batch_op(Batch *t, Op *op) {
   t->b.span = span;
 }
 
-void batch_ops(Batch *t, Block *block, const Marks *needed) {
+void batch_ops(Batch *t, Block *block, const Map *needed) {
   const Op *last = block->last;
-  for (Op *op = block->first; op; op = op == last ? NULL : op->next) {
-    bool wanted = !needed || op_has_note(op);
-    for (int i = 0; !wanted && i < op->result_count; i++)
-      wanted = marks_has(needed, op->results[i]);
-    if (wanted) batch_op(t, op);
+  for (Op *op = block->first; op; op = op == last ? NULL : op->next)
+    if (!needed || map_has(needed, op)) batch_op(t, op);
+}
+
+// Ops of the block that the outputs or a note need, as wholes.
+static Map *needed_ops(Arena *arena, Block *block, Value *const *outputs, int count) {
+  Map *ops = map_create(arena), *values = map_create(arena);
+  for (int i = 0; i < count; i++) map_put(values, outputs[i], outputs[i]);
+  for (Op *op = block->last; op; op = op->previous) {
+    bool needed = op_has_note(op);
+    for (int i = 0; i < op->result_count; i++) needed = needed || map_has(values, op->results[i]);
+    if (!needed) continue;
+    map_put(ops, op, op);
+    ValueList uses = {0};
+    op_captures(arena, op, &uses);
+    for (int i = 0; i < op->operand_count; i++) VEC_PUSH(arena, &uses, op->operands[i]);
+    for (size_t i = 0; i < uses.count; i++) map_put(values, uses.data[i], uses.data[i]);
   }
+  return ops;
 }
 
 void diff_batch(Builder *b, Block *block, const Dim *extent, Value *const *batched,
@@ -481,10 +494,7 @@ void diff_batch(Builder *b, Block *block, const Dim *extent, Value *const *batch
              .rows = map_create(arena)};
   for (size_t i = 0; i < block->params.count; i++)
     bind(&t, block->params.data[i], batched[i] ? batched[i] : unbatched[i], batched[i] != NULL);
-  Marks needed = marks_create(arena, true);
-  for (int i = 0; i < output_count; i++) marks_add(&needed, outputs[i]);
-  marks_backward(&needed, block);
-  batch_ops(&t, block, &needed);
+  batch_ops(&t, block, needed_ops(arena, block, outputs, output_count));
   for (int i = 0; i < output_count; i++) results[i] = lead(&t, outputs[i]);
   arena_destroy(arena);
 }

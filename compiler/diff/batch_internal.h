@@ -29,7 +29,7 @@ Value *mask_like(Batch *t, Value *mask, const Type *type);
 /// Axis `from` of x moved to place `to`.
 Value *move_axis(Builder *b, Value *x, int from, int to);
 /// Images of a block's ops, appended at t->b; `needed` NULL: of all.
-void batch_ops(Batch *t, Block *block, const Marks *needed);
+void batch_ops(Batch *t, Block *block, const Map *needed);
 BatchRule batch_LOOP, batch_IF, batch_CUSTOM;
 
 #endif

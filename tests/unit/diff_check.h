@@ -127,7 +127,8 @@ static inline void verify_module(Example *e) {
   if (!message) return;
   TextBuffer text = text_buffer(e->arena);
   ir_print(&text, e->module);
-  fail_msg("%s\n%s", message, text_string(&text));
+  fputs(text_string(&text), stderr);
+  fail_msg("%s", message);
 }
 
 static inline Tensor **run_func(Example *e, const Func *func, Tensor *const *arguments) {
