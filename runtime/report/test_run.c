@@ -1,7 +1,8 @@
 // One test: evaluate sizes, lay out outputs and workspace in one block, call, read what came out.
 //
 // Enters: a test's entry, which is a pure function of the seed (and of data that the test names).
-// Leaves: for each expectation whether it holds, its two sides and the largest violation.
+// Leaves: for each expectation whether it holds, its two sides and the largest violation;
+// and which notes were raised, for the caller to compare with those the test wants.
 #include "core/instance.h"
 #include <blo/driver.h>
 #include <stdio.h>
