@@ -20,6 +20,12 @@ typedef struct Scope {
   NameTable names; // Name -> Binding
 } Scope;
 
+/// Statements of the blocks around a place, to find what is declared further down.
+typedef struct Block {
+  const struct Block *outer;
+  NodeList statements;
+} Block;
+
 /// The variables of one bilevel or single-level problem: a stage, or the levels of the file.
 typedef struct Problem {
   struct Problem *outer; // for a stage: the file's own levels
@@ -47,6 +53,7 @@ typedef struct Module {
 /// Which names may stand where the checker is.
 typedef struct View {
   Scope *locals;
+  const Block *blocks;
   Problem *problem; // level variables may be used
   Module *module;
   Node *owner;         // enclosing item, for bindings

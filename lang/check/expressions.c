@@ -434,7 +434,9 @@ static void resolve_block(Checker *c, View *view, Node *block, bool of_loop) {
     return;
   }
   Scope scope = scope_open(c, view->locals);
+  Block statements = {view->blocks, block->as.block.lets};
   view->locals = &scope;
+  view->blocks = &statements;
   for (size_t i = 0; i < block->as.block.lets.count; i++) {
     Node *statement = block->as.block.lets.data[i];
     if (statement->kind == NODE_LET) resolve_let(c, view, statement);
@@ -448,6 +450,7 @@ static void resolve_block(Checker *c, View *view, Node *block, bool of_loop) {
     diagnostic_help(d, "`loop s = s0 for t < T { next yield out }` collects `out` of every turn");
   }
   view->locals = scope.outer;
+  view->blocks = statements.outer;
 }
 
 static void resolve_loop(Checker *c, View *view, Node *node) {

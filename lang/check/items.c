@@ -399,6 +399,8 @@ static void check_method(Checker *c, Module *module, Node *item) {
   view.locals = &scope;
   NameTable reports = name_table(c->arena);
   NodeList steps = item->as.method.steps;
+  Block statements = {NULL, steps};
+  view.blocks = &statements;
   for (size_t i = 0; i < steps.count; i++) check_move(c, &view, steps.data[i], &reports);
   check_hypergradients(c, steps);
   if (!item->as.method.has_step && !has_error(steps)) {
@@ -434,6 +436,8 @@ static void check_optimizer(Checker *c, Module *module, Node *item) {
   Scope body = scope_open(c, &scope);
   view.locals = &body;
   NodeList moves = item->as.optimizer.moves;
+  Block statements = {NULL, moves};
+  view.blocks = &statements;
   for (size_t i = 0; i < moves.count; i++) check_move(c, &view, moves.data[i], NULL);
   resolve_expression(c, &view, item->as.optimizer.value);
   if (!item->as.optimizer.has_update && !has_error(moves)) {

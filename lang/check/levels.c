@@ -243,7 +243,9 @@ static Span head_span(const Node *level) {
 
 static void check_clauses(Checker *c, View *view, NodeList clauses, int depth) {
   Scope scope = scope_open(c, view->locals);
+  Block statements = {view->blocks, clauses};
   view->locals = &scope;
+  view->blocks = &statements;
   declare_level_names(c, view, clauses);
   for (size_t i = 0; i < clauses.count; i++) {
     Node *clause = clauses.data[i];
@@ -251,6 +253,7 @@ static void check_clauses(Checker *c, View *view, NodeList clauses, int depth) {
     check_clause(c, view, clause, depth);
   }
   view->locals = scope.outer;
+  view->blocks = statements.outer;
 }
 
 static void check_family(Checker *c, View *view, Node *level, Scope *scope) {

@@ -366,6 +366,28 @@ static void report_hidden(Checker *c, const View *view, Span span, const Binding
     diagnostic_help(d, "variables belong to the levels and to tests");
 }
 
+static const Node *find_in_pattern(const Node *pattern, Name name) {
+  if (pattern->kind == PATTERN_NAME) return pattern->as.pattern_name.name == name ? pattern : NULL;
+  if (pattern->kind != PATTERN_TUPLE) return NULL;
+  for (size_t i = 0; i < pattern->as.pattern_tuple.items.count; i++) {
+    const Node *found = find_in_pattern(pattern->as.pattern_tuple.items.data[i], name);
+    if (found) return found;
+  }
+  return NULL;
+}
+
+// A `let` of the same or an outer block that stands behind the use.
+static const Node *find_further_down(const View *view, Name name) {
+  for (const Block *block = view->blocks; block; block = block->outer)
+    for (size_t i = 0; i < block->statements.count; i++) {
+      const Node *statement = block->statements.data[i];
+      const Node *found =
+          statement->kind == NODE_LET ? find_in_pattern(statement->as.let.pattern, name) : NULL;
+      if (found) return found;
+    }
+  return NULL;
+}
+
 static void report_unknown(Checker *c, const View *view, Name name, Span span) {
   BindingGroup *group = lookup_group(view, name);
   Binding *other = group ? group->method      ? group->method
@@ -382,6 +404,13 @@ static void report_unknown(Checker *c, const View *view, Name name, Span span) {
                       name);
     if (other->kind == BIND_SET)
       diagnostic_help(d, "a variable lies in a set by `var w: ... in %s`", name);
+    return;
+  }
+  const Node *later = find_further_down(view, name);
+  if (later) {
+    Diagnostic *d = report(c->diagnostics, E0201, span, "`%s` is declared further down", name);
+    diagnostic_label(d, later->span, "here");
+    diagnostic_help(d, "move its `let` in front of the use");
     return;
   }
   Diagnostic *d = report(c->diagnostics, E0201, span, "there is no `%s` here", name);

@@ -27,6 +27,7 @@ typedef struct Settings {
   Module *module;
   Problem *problem;
   bool test;
+  NodeList list;
 } Settings;
 
 static const char *key_text(Checker *c, IdentList key) {
@@ -97,12 +98,36 @@ static bool is_optimizer_call(Settings *s, const Node *value) {
   return group && group->optimizer;
 }
 
-static void resolve_stop(Settings *s, Node *value) {
+// A method's own reports may be read in `stop` and in tests.
+static void add_method_reports(Checker *c, const Module *module, const Node *setting,
+                               NameTable *names) {
+  if (setting->kind != NODE_SETTING) return;
+  const Node *value = setting->as.setting.value;
+  const Node *callee = value->kind == EXPR_CALL ? value->as.call.callee : value;
+  const Binding *method = callee->kind == EXPR_NAME     ? callee->as.name.binding
+                          : callee->kind == EXPR_MEMBER ? callee->as.member.binding
+                                                        : NULL;
+  if (!method || method->kind != BIND_METHOD) return;
+  NodeList steps = method->node->as.method.steps;
+  for (size_t i = 0; i < steps.count; i++) {
+    Binding *report_binding =
+        steps.data[i]->kind == NODE_REPORT ? steps.data[i]->as.report.binding : NULL;
+    bool known = !report_binding || name_get(&module->problem.variables, report_binding->name);
+    if (!known) name_put(c->arena, names, report_binding->name, report_binding);
+  }
+}
+
+// `stop` and conditions look at variables and reports, those of the chosen method included.
+static void resolve_running(Settings *s, Node *value, const char *where) {
   View view = *s->view;
+  Scope reports = scope_open(s->c, view.locals);
+  for (size_t i = 0; i < s->list.count; i++)
+    add_method_reports(s->c, s->module, s->list.data[i], &reports.names);
+  view.locals = &reports;
   view.problem = s->problem;
   view.reports = true;
   view.test = s->test;
-  view.where = "`stop`";
+  view.where = where;
   resolve_expression(s->c, &view, value);
 }
 
@@ -123,7 +148,7 @@ static void resolve_value(Settings *s, IdentList key, size_t from, Node *value) 
   else if (last && is_word(word, "joint"))
     resolve_item_call(c, s->view, value, BIND_FUNCTION);
   else if (last && is_word(word, "stop"))
-    resolve_stop(s, value);
+    resolve_running(s, value, "`stop`");
   else
     resolve_expression(c, s->view, value);
 }
@@ -202,28 +227,40 @@ static void check_required(Checker *c, const Problem *problem, const Node *solve
                           : "choose one: `optimizer = adam(step = 1e-3, iters = 1000);`");
 }
 
+static bool is_late(const Node *node) {
+  if (node->kind == NODE_ENSURE) return true;
+  if (node->kind != NODE_SETTING) return false;
+  IdentList key = node->as.setting.key;
+  return is_word(key.data[key.count - 1].name, "stop");
+}
+
+static void check_solve_item(Settings *s, size_t index) {
+  Node *node = s->list.data[index];
+  if (node->kind == NODE_SETTING) check_repeats(s->c, s->list, index);
+  if (node->kind == NODE_SETTING && !is_late(node)) check_key(s, node, 0);
+  if (node->kind != NODE_REPORT) return;
+  Diagnostic *d = report(s->c->diagnostics, E0207, node->span, "a solve block reports nothing");
+  diagnostic_help(d, "write the report in a level or at the end of the file; `report = 100;` "
+                     "sets how often reports are evaluated");
+}
+
+static void check_late_item(Settings *s, Node *node) {
+  if (!is_late(node)) return;
+  if (node->kind == NODE_SETTING)
+    check_key(s, node, 0);
+  else
+    resolve_running(s, node->as.ensure.condition, "a condition");
+}
+
 void check_solve(Checker *c, Module *module, Problem *problem, Node *solve) {
   View view = problem_view(module, problem, solve);
   view.problem = NULL;
   view.where = "a setting";
-  Settings settings = {c, &view, module, problem, false};
   NodeList list = solve->as.solve.settings;
-  for (size_t i = 0; i < list.count; i++) {
-    Node *node = list.data[i];
-    if (node->kind == NODE_SETTING) {
-      check_repeats(c, list, i);
-      check_key(&settings, node, 0);
-    } else if (node->kind == NODE_REPORT) {
-      Diagnostic *d = report(c->diagnostics, E0207, node->span, "a solve block reports nothing");
-      diagnostic_help(d, "write the report in a level or at the end of the file; `report = 100;` "
-                         "sets how often reports are evaluated");
-    } else if (node->kind == NODE_ENSURE) {
-      View inner = view;
-      inner.problem = problem;
-      inner.reports = true;
-      resolve_ensure(c, &inner, node);
-    }
-  }
+  Settings settings = {c, &view, module, problem, false, list};
+  for (size_t i = 0; i < list.count; i++) check_solve_item(&settings, i);
+  // `stop` and conditions may read the reports of the method, which is known now.
+  for (size_t i = 0; i < list.count; i++) check_late_item(&settings, list.data[i]);
   check_required(c, problem, solve);
 }
 
@@ -326,25 +363,6 @@ static void check_expect_code(Checker *c, const Node *node) {
   diagnostic_help(d, "write `expect %s %s;`", warning ? "warning" : "error", code.name);
 }
 
-// A method's own reports may be read in a test.
-static void add_method_reports(Checker *c, const Module *module, const Node *setting,
-                               NameTable *names) {
-  if (setting->kind != NODE_SETTING) return;
-  const Node *value = setting->as.setting.value;
-  const Node *callee = value->kind == EXPR_CALL ? value->as.call.callee : value;
-  const Binding *method = callee->kind == EXPR_NAME     ? callee->as.name.binding
-                          : callee->kind == EXPR_MEMBER ? callee->as.member.binding
-                                                        : NULL;
-  if (!method || method->kind != BIND_METHOD) return;
-  NodeList steps = method->node->as.method.steps;
-  for (size_t i = 0; i < steps.count; i++) {
-    Binding *report_binding =
-        steps.data[i]->kind == NODE_REPORT ? steps.data[i]->as.report.binding : NULL;
-    bool known = !report_binding || name_get(&module->problem.variables, report_binding->name);
-    if (!known) name_put(c->arena, names, report_binding->name, report_binding);
-  }
-}
-
 static void add_all_method_reports(Checker *c, const Module *module, NameTable *names) {
   const NameTable *solves = &module->problem.solves;
   for (size_t i = 0; i < solves->names.count; i++) {
@@ -366,8 +384,8 @@ void check_test(Checker *c, Module *module, Node *test) {
   values.problem = NULL;
   values.test = false;
   values.where = "a setting";
-  Settings settings = {c, &values, module, &module->problem, true};
   NodeList items = test->as.test.items;
+  Settings settings = {c, &values, module, &module->problem, true, items};
   for (size_t i = 0; i < items.count; i++) {
     Node *item = items.data[i];
     if (item->kind == NODE_SETTING) {
