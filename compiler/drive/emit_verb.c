@@ -60,8 +60,8 @@ int verb_emit(Arena *arena, const Options *options) {
   Pipeline p;
   TextBuffer out = text_buffer(arena);
   bool sound = pipeline_front(&p, arena, options, options->files.data[0]);
-  if (sound && stage == EMIT_TREE) {
-    tree_print(&out, p.file);
+  if (stage == EMIT_TREE) { // a tree is there whatever else is wrong
+    if (p.file) tree_print(&out, p.file);
   } else if (sound) {
     BuildOptions build = pipeline_build_options(&p);
     build.stages = true;
