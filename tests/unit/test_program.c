@@ -627,6 +627,106 @@ static void test_declarations(void **state) {
   compilation_destroy(c);
 }
 
+// ---- wrong programs
+
+typedef struct Wrong {
+  const char *code;     // all diagnostics, in order of place
+  const char *levels;   // text of upper and lower
+  const char *solve;    // and of what follows
+} Wrong;
+
+#define UPPER "upper { var t: f64 = 0.0;  minimize mean((Xva @ w - yva)^2); }\n"
+#define LOWER                                                                                      \
+  "lower { var w: f64[d] = 0.0;  minimize mean((Xtr @ w - ytr)^2) + exp(t) * dot(w, w); }\n"
+#define SOLVE                                                                                      \
+  "solve { method = implicit(); lower = gd(iters = 10); upper = gd(iters = 10); }\n"
+
+static const Wrong wrong_programs[] = {
+    {"E0401", UPPER "lower { var w: f64[d] = 0.0;  minimize exp(t); }\n", SOLVE},
+    {"E0402", UPPER "lower { var w: f64[d] = 0.0;  minimize mean((Xtr @ w - ytr)^2); }\n", SOLVE},
+    {"E0402", "upper { var t: f64 = 0.0;  minimize mean((Xva @ w - yva)^2) + t^2; }\n"
+              "lower { var w: f64[d] = 0.0;  minimize mean((Xtr @ w - ytr)^2) + detach(t) * 0.0; }\n",
+     SOLVE},
+    {"E0411", "upper { var s: f64[d] = 0.0;  minimize mean((Xva @ w - yva)^2); }\n"
+              "lower { var w: f64[d] = s;  minimize mean((Xtr @ w - ytr)^2); }\n", SOLVE},
+    {"E0411", UPPER LOWER, "solve { method = direct(); lower = gd(iters = 10); upper = gd(iters = 10); }\n"},
+    {"E0420", UPPER "lower { var w: f64[d] in nonneg = 0.0;  minimize mean((Xtr @ w - ytr)^2) + exp(t) * dot(w, w); }\n",
+     SOLVE},
+    {"E0420", UPPER "lower { var w: f64[d] = 0.0;  minimize mean((Xtr @ w - ytr)^2) + exp(t) * dot(w, w);\n"
+                    "  subject to size: w <= 1.0; }\n", SOLVE},
+    {"E0421", UPPER "lower { var w: f64[d] = 0.0;  minimize sum(sign(w)) * t; }\n", SOLVE},
+    {"E0421", UPPER "lower { var w: f64[d] = 0.0;  minimize mean((Xtr @ w - ytr)^2) + floor(t) * dot(w, w); }\n", SOLVE},
+    {"W0403", "upper { var t: f64 = 0.0;  minimize t^2; }\n" LOWER, SOLVE},
+    {"E0303", UPPER "lower { var w: f64[d] = 0.0;  minimize Xtr @ w - ytr + t; }\n", SOLVE},
+    {"E0302", UPPER "lower { var w: i32[d] = 0;  minimize exp(t) * f64(sum(w)); }\n", SOLVE},
+    {"E0301", UPPER "lower { var w: f64[d] = ytr;  minimize mean((Xtr @ w - ytr)^2) + exp(t) * dot(w, w); }\n", SOLVE},
+    {"E0208", UPPER LOWER, "solve { method = gd(); lower = gd(iters = 10); upper = gd(iters = 10); }\n"},
+    {"E0201", UPPER LOWER, "solve { method = implicit(); lower = gdd(iters = 10); upper = gd(iters = 10); }\n"},
+    {"E0304", UPPER LOWER, "solve { method = implicit(); lower = gd(iter = 10); upper = gd(iters = 10); }\n"},
+    {"E0304", UPPER LOWER, "solve { method = implicit(); lower = gd(); upper = gd(iters = 10); }\n"},
+    {"E0304", UPPER LOWER, "solve { method = implicit(); lower = gd(iters = 10); upper = gd(); }\n"},
+    {"E0303", UPPER LOWER, "solve { method = implicit(linear = 3); lower = gd(iters = 10); upper = gd(iters = 10); }\n"},
+    {"E0309", UPPER LOWER, "solve { method = implicit(); lower = gd(iters = 1.5); upper = gd(iters = 10); }\n"},
+    {"E0204", UPPER LOWER, "solve { method = implicit(); lower = gd(iters = 10); }\n"},
+    {"E0204", UPPER LOWER, "solve other { method = implicit(); lower = gd(iters = 10); upper = gd(iters = 10); }\n"},
+    {"E0207", UPPER LOWER, "solve { method = implicit(); upper = gd(iters = 10); }\n"},
+    {"W0501", UPPER LOWER, "solve { method = soba(); lower = gd(iters = 10); upper = gd(iters = 10); }\n"},
+    {"W0501", UPPER LOWER, "solve { method = implicit(); lower = gd(iters = 10); upper = gd(iters = 10); threads = 4; }\n"},
+    {"E0304", UPPER LOWER, "solve { method = implicit(); lower = gd(iters = 10); upper = gd(iters = 10); upper.stepp = 1.0; }\n"},
+    {"E0303", UPPER LOWER, "solve { method = implicit(); lower = gd(iters = 10); upper = gd(iters = 10); stop = t; }\n"},
+    {"E0405", UPPER LOWER, "method idle() { accepts smooth lower;  step { set y = descend(fn u -> f(x, u), y); } }\n"
+                           "solve { method = idle(); lower = gd(iters = 10); upper = gd(iters = 10); }\n"},
+    {"E0303", UPPER LOWER, "method swapped() { accepts smooth lower;\n"
+                           "  step { hypergradient grad(fn s -> F(y, s), x); } }\n" SOLVE},
+    {"E0303", UPPER LOWER, "optimizer flat(step: real = 0.1) { update(z, g, t) { dot(z, g) } }\n" SOLVE},
+    {"E0303", UPPER "lower { var w: f64[d] = 0.0;  batch b = 3;  minimize mean((Xtr @ w - ytr)^2) + exp(t) * dot(w, w) + f64(b.index[0]); }\n",
+     SOLVE},
+    {"E0211", UPPER "lower { var w: f64[d] = 0.0;  minimize mean((Xtr @ w - ytr)^2) + exp(t) * dot(w, w);  prox w: 0.1 * sum(abs(w)); }\n",
+     SOLVE},
+    {"E0303", UPPER LOWER, "report both = (t, w);\n" SOLVE},
+    {"E0204", UPPER LOWER, SOLVE "test \"no data\" { expect t == 0.0; }\n"},
+    {"E0605", UPPER LOWER, SOLVE "test \"dim\" { data = synthetic(n = 4, m = 3); expect t == 0.0; }\n"},
+    {"E0304", UPPER LOWER, SOLVE "test \"dim\" { data = synthetic(n = 4, m = 3, d = 2, q = 1); expect t == 0.0; }\n"},
+    {"E0301", UPPER LOWER, SOLVE "test \"sides\" { data = synthetic(n = 4, m = 3, d = 2); expect w ~= ytr within 1.0; }\n"},
+    {"E0204", UPPER LOWER, SOLVE "test \"close\" { data = synthetic(n = 4, m = 3, d = 2); expect w ~= 0.0; }\n"},
+    {"E0303", UPPER LOWER, SOLVE "test \"truth\" { data = synthetic(n = 4, m = 3, d = 2); expect t; }\n"},
+};
+
+static void check_wrong(const Wrong *wrong) {
+  char text[4096];
+  snprintf(text, sizeof text, "%s%s%s",
+           "blo 1;\ndim n, m, d;\n"
+           "data { Xtr: f64[n, d];  ytr: f64[n];  Xva: f64[m, d];  yva: f64[m]; }\n",
+           wrong->levels, wrong->solve);
+  Fixture f = build_text(text, (BuildOptions){.stages = true, .tests = true});
+  Diagnostics *diagnostics = f.compilation->diagnostics;
+  bool warning = wrong->code[0] == 'W';
+  size_t found = diagnostics_count_code(diagnostics, error_code_find(wrong->code), (Span){0});
+  size_t errors = diagnostics_errors(diagnostics);
+  if (!found || (warning ? errors : !errors) || (errors && f.built)) {
+    fprintf(stderr, "wanted %s for\n%s", wrong->code, text);
+    print_diagnostics(&f);
+  }
+  assert_true(found);
+  assert_true(warning ? errors == 0 : errors > 0);
+  assert_true(warning == (f.built != NULL));
+  destroy(&f);
+}
+
+static void test_wrong_programs(void **state) {
+  (void)state;
+  for (size_t i = 0; i < sizeof wrong_programs / sizeof wrong_programs[0]; i++)
+    check_wrong(&wrong_programs[i]);
+}
+
+static void test_expected_errors(void **state) {
+  (void)state;
+  expect_tests("blo 1;\ndim n, m, d;\n"
+               "data { Xtr: f64[n, d];  ytr: f64[n];  Xva: f64[m, d];  yva: f64[m]; }\n" UPPER LOWER SOLVE
+               "test \"direct\" { method = direct();  expect error E0411; }\n"
+               "test \"unread\" { method = soba();  upper.stepp = 1.0;  expect error E0304; }\n");
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_ridge_gradient),
@@ -645,6 +745,8 @@ int main(void) {
       cmocka_unit_test(test_overrides),
       cmocka_unit_test(test_stop),
       cmocka_unit_test(test_declarations),
+      cmocka_unit_test(test_wrong_programs),
+      cmocka_unit_test(test_expected_errors),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
