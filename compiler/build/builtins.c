@@ -478,7 +478,7 @@ static const BuiltinRow rows[BUILTIN_COUNT] = {
     ROW(SHUFFLE, builtin_program, "where"),
     ROW(SEQUENCE, builtin_program, "where"),
     ROW(CLASSES, builtin_program, NULL),
-    ROW(ROOT, builtin_program, NULL),
+    ROW(ROOT, builtin_root, NULL),
 };
 
 static Staged *builtin_call(const Call *call, void *self) {

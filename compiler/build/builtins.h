@@ -62,4 +62,7 @@ Staged *builtin_cholesky(const Call *call, const BuiltinRow *row);
 Staged *builtin_solve(const Call *call, const BuiltinRow *row); // tri_solve, solve
 Staged *builtin_eye(const Call *call, const BuiltinRow *row);
 
+// root.c
+Staged *builtin_root(const Call *call, const BuiltinRow *row);
+
 #endif

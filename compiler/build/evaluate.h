@@ -40,7 +40,7 @@ struct Evaluator {
   /// Layout of `lower`, `upper`, `constraints` inside methods, as a value of zeros; set by build/program.c.
   Staged *bundle_like[4]; // by BundleKind; NULL outside methods
   Map *layouts;           // interning
-  /// Builtins that belong to the program level (SAMPLE, SHUFFLE, SEQUENCE, CLASSES, ROOT); set by
+  /// Builtins that belong to the program level (SAMPLE, SHUFFLE, SEQUENCE, CLASSES); set by
   /// build/program.c. NULL: they are reported as not allowed here.
   Staged *(*program_builtin)(const Call *call, Builtin builtin, void *self);
   void *program_builtin_self;
@@ -118,8 +118,8 @@ Staged *build_loop(Evaluator *e, Staged *initial, Value *count, const Dim *bound
 Staged *build_map(Evaluator *e, const Dim *count, LoopBody body, void *self,
                   Span span);
 
-/// Checks every function, method, optimiser and set of a file at its definition, with rigid dims and
-/// sample layouts.
+/// Checks every function and struct of a file at its definition, with rigid dims and sample layouts.
+/// (Methods, optimisers and sets are checked on a sample problem: samples.c.)
 void check_definitions(Evaluator *e, const Node *file);
 
 #endif

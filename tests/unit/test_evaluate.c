@@ -148,6 +148,31 @@ static void test_derivatives(void **state) {
                1e-8);
 }
 
+// y solves exp(y) c + y = b, so dy/dc = -exp(y) / (c exp(y) + 1).
+static const char root_text[] =
+    "import linear;\n"
+    "fn solved(c: f64[2], b: f64[2]) -> f64[2] =\n"
+    "  loop y = 0.0 * c for i < 60 { y - (exp(y) * c + y - b) / (exp(y) * c + 1.0) };\n"
+    "fn y_of(c: f64[2], b: f64[2]) -> f64[2] =\n"
+    "  root(fn y -> exp(y) * c + y - b, detach(solved(c, b)), linear.direct);\n"
+    "const c = [0.5, 2.0]; const b = [1.0, 3.0];\n"
+    "fn loss(k: f64[2]) -> f64 = sum(y_of(k, b)^3);\n"
+    "fn slope(k: f64[2]) -> f64[2] = grad(fn q -> sum(solved(q, b)^3), k);\n";
+
+static void test_implicit_functions(void **state) {
+  (void)state;
+  char text[2048];
+  snprintf(text, sizeof text, "%s%s", root_text,
+           "fn run() -> (f64[2], f64[2], f64[2], f64[2]) = { let y = solved(c, b);\n"
+           "  let d = (0.0 - exp(y)) / (c * exp(y) + 1.0);\n"
+           "  (grad(loss, c), jvp(fn k -> y_of(k, b), c, [1.0, 1.0]), 3.0 * y^2 * d, d) };");
+  expect_equal(text, 1e-12);
+  snprintf(text, sizeof text, "%s%s", root_text,
+           "fn run() -> (f64[2], f64[2]) = { let v = [1.0, 2.0];\n"
+           "  (hvp(loss, c, v), (slope(c + 1e-5 * v) - slope(c - 1e-5 * v)) / 2e-5) };");
+  expect_equal(text, 1e-8);
+}
+
 static void test_comprehensions(void **state) {
   (void)state;
   static const char data[] = "const A = [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]];\n"
@@ -385,6 +410,7 @@ int main(void) {
       cmocka_unit_test(test_functions),
       cmocka_unit_test(test_structs),
       cmocka_unit_test(test_derivatives),
+      cmocka_unit_test(test_implicit_functions),
       cmocka_unit_test(test_comprehensions),
       cmocka_unit_test(test_products_are_recognised),
       cmocka_unit_test(test_loops),
