@@ -190,7 +190,7 @@ static void check_data(Checker *c, Module *module, Node *item) {
     if (statement->kind == NODE_LET)
       resolve_let(c, &view, statement);
     else
-      resolve_ensure(c, &view, statement);
+      report_later(c, statement->span, "a condition in data comes later");
   }
   for (size_t i = 0; i < item->as.data.fields.count; i++) {
     Node *field = item->as.data.fields.data[i];

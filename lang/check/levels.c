@@ -307,6 +307,8 @@ static bool is_stage_clause(const Node *item) {
   case NODE_SUBJECT:
   case NODE_PROX:
   case NODE_UPDATE:
+  case NODE_LET:
+  case NODE_ENSURE:
     return true;
   default:
     return false;
@@ -321,7 +323,7 @@ static void check_single(Checker *c, Module *module, Problem *problem) {
   check_objective(c, stage->as.stage.items, stage->as.stage.name.span, "the stage");
 }
 
-// A stage of two levels holds nothing else but solve blocks, reports, lets and conditions.
+// A stage of two levels holds nothing else but solve blocks and reports.
 static void check_mixed(Checker *c, const Problem *problem) {
   NodeList items = problem->stage->as.stage.items;
   const Node *level = problem->upper ? problem->upper : problem->lower;
@@ -365,9 +367,6 @@ static void check_problem_item(Checker *c, Module *module, Problem *problem, Nod
   case NODE_REPORT:
     resolve_expression(c, &view, item->as.report.value);
     break;
-  case NODE_ENSURE:
-    resolve_ensure(c, &view, item);
-    break;
   case ITEM_STAGE:
     check_stage(c, module, item, problem);
     break;
@@ -381,15 +380,5 @@ static void check_problem_item(Checker *c, Module *module, Problem *problem, Nod
 
 void check_problem(Checker *c, Module *module, Problem *problem, NodeList items) {
   check_pair(c, problem);
-  Scope scope = scope_open(c, NULL);
-  for (size_t i = 0; i < items.count; i++) {
-    Node *item = items.data[i];
-    if (problem->stage && item->kind == NODE_LET) {
-      View view = problem_view(module, problem, problem->stage);
-      view.locals = &scope;
-      resolve_let(c, &view, item);
-    } else {
-      check_problem_item(c, module, problem, item);
-    }
-  }
+  for (size_t i = 0; i < items.count; i++) check_problem_item(c, module, problem, items.data[i]);
 }

@@ -117,8 +117,8 @@ static void add_method_reports(Checker *c, const Module *module, const Node *set
   }
 }
 
-// `stop` and conditions look at variables and reports, those of the chosen method included.
-static void resolve_running(Settings *s, Node *value, const char *where) {
+// `stop` looks at variables and reports, those of the chosen method included.
+static void resolve_stop(Settings *s, Node *value) {
   View view = *s->view;
   Scope reports = scope_open(s->c, view.locals);
   for (size_t i = 0; i < s->list.count; i++)
@@ -127,7 +127,7 @@ static void resolve_running(Settings *s, Node *value, const char *where) {
   view.problem = s->problem;
   view.reports = true;
   view.test = s->test;
-  view.where = where;
+  view.where = "`stop`";
   resolve_expression(s->c, &view, value);
 }
 
@@ -148,7 +148,7 @@ static void resolve_value(Settings *s, IdentList key, size_t from, Node *value) 
   else if (last && is_word(word, "joint"))
     resolve_item_call(c, s->view, value, BIND_FUNCTION);
   else if (last && is_word(word, "stop"))
-    resolve_running(s, value, "`stop`");
+    resolve_stop(s, value);
   else
     resolve_expression(c, s->view, value);
 }
@@ -249,7 +249,7 @@ static void check_late_item(Settings *s, Node *node) {
   if (node->kind == NODE_SETTING)
     check_key(s, node, 0);
   else
-    resolve_running(s, node->as.ensure.condition, "a condition");
+    report_later(s->c, node->span, "a condition in a solve block comes later");
 }
 
 void check_solve(Checker *c, Module *module, Problem *problem, Node *solve) {
@@ -259,7 +259,7 @@ void check_solve(Checker *c, Module *module, Problem *problem, Node *solve) {
   NodeList list = solve->as.solve.settings;
   Settings settings = {c, &view, module, problem, false, list};
   for (size_t i = 0; i < list.count; i++) check_solve_item(&settings, i);
-  // `stop` and conditions may read the reports of the method, which is known now.
+  // `stop` may read the reports of the method, which is known now.
   for (size_t i = 0; i < list.count; i++) check_late_item(&settings, list.data[i]);
   check_required(c, problem, solve);
 }
