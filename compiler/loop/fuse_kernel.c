@@ -6,7 +6,7 @@
 // buffer has that many rows), and inside a cluster it is a register. Runs when all homes are known.
 #include "loop/fuse.h"
 
-enum { ROWS_OF_MATRICES = 16, ROWS_OF_VECTORS = 512, NAME_PARTS = 6 };
+enum { ROWS_OF_MATRICES = 16, ROWS_OF_PRODUCTS = 32, ROWS_OF_VECTORS = 512, NAME_PARTS = 6 };
 
 typedef struct Readers { // of a buffer
   Group *group;          // the only group that touches it
@@ -240,7 +240,12 @@ static void add_window(Nest *nest, const Work *w, Expr *low, int64_t rows) {
   buffer->entries = dim_scale(module->dims, stride, rows);
 }
 
+// Products with two free axes gain from longer blocks, products with one from blocks that stay in
+// the nearest cache.
 static int64_t rows_per_block(const Group *g) {
+  for (size_t i = 0; i < g->works.count; i++)
+    if (g->works.data[i]->item->kind == ITEM_DOT && g->works.data[i]->space.rank > 2)
+      return ROWS_OF_PRODUCTS;
   for (size_t i = 0; i < g->works.count; i++)
     if (g->works.data[i]->space.rank > 1) return ROWS_OF_MATRICES;
   return ROWS_OF_VECTORS;

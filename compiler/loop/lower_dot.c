@@ -1,13 +1,17 @@
 // Contractions as loops.
 //
 // The axes of the space are those of the result (batch, left free, right free) and then the
-// contracted ones. Three forms, chosen by strides alone so that the order of a sum never depends on
+// contracted ones. Four forms, chosen by strides alone so that the order of a sum never depends on
 // extents:
 //   lanes contracted   X w: for (rows by four) for (lanes k) four sums
 //   columns            X W: for (rows by four) for (lanes j) for (k) four sums of lanes
-//   streamed           X'r: for (k by four) for (free axes, lanes) target += four products
-// The streamed form reads an operand that is walked across its rows once, front to back.
+//   streamed           X'r: for (k by four) for (lanes) target += four products
+//   streamed columns   X'R: for (k by KBLOCK) for (rows by four) for (lanes j) for (k) target +=
+//   four sums
+// The streamed forms read an operand that is walked across its rows once, front to back.
 #include "loop/lower_internal.h"
+
+enum { KBLOCK = 32 }; // rows of the operands per pass of the streamed columns
 
 typedef struct Dot {
   Nest *nest;
@@ -15,8 +19,8 @@ typedef struct Dot {
   Space space;
   int result_rank, left_free, right_free; // first axes; batch axes are before left_free
   int vector, block;
-  bool streamed;
-  bool add; // to a cleared target
+  int across; // contracted axis of the streamed forms, -1 in the others
+  bool add;   // to a cleared target
 } Dot;
 
 // Axis of the space for each axis of an operand.
@@ -88,7 +92,7 @@ static int choose_rows(const Dot *d) {
 static void choose_form(Dot *d) {
   int best = -1, last = d->result_rank - 1;
   while (last >= 0 && d->space.gone[last]) last--;
-  d->vector = d->block = -1;
+  d->vector = d->block = d->across = -1;
   for (int i = d->space.rank - 1; i >= 0; i--) {
     if (d->space.gone[i] || (i < d->left_free && i != last)) continue;
     int score = lane_score(d, i, i == last);
@@ -97,13 +101,9 @@ static void choose_form(Dot *d) {
   int other = choose_rows(d), contracted = -1;
   for (int i = d->result_rank; i < d->space.rank; i++)
     if (!d->space.gone[i] && i != d->vector) contracted = i;
-  if (d->vector < 0 || is_contracted(d, d->vector)) {
-    d->block = other;
-    return;
-  }
-  bool across = other < 0 || operand_stride(d, other, is_left(d, other)) > 0;
-  d->streamed = across && contracted >= 0;
-  d->block = d->streamed ? contracted : other;
+  d->block = other;
+  if (d->vector < 0 || is_contracted(d, d->vector)) return;
+  if (other < 0 || operand_stride(d, other, is_left(d, other)) > 0) d->across = contracted;
 }
 
 // Opens serial loops over the remaining axes of the result or the contracted ones.
@@ -167,21 +167,10 @@ static void dot_in_registers(Dot *d) {
   nest_close(d->nest, opened);
 }
 
-static int open_free_axes(const Dot *d) {
-  int opened = 0;
-  for (int i = d->left_free; i < d->result_rank; i++)
-    if (!d->space.gone[i] && i != d->vector) {
-      space_open(d->nest, &d->space, i, FOR_SERIAL, 1);
-      opened++;
-    }
-  open_lanes(d, 1);
-  return opened + 1;
-}
-
 static void stream_rows(void *self, const Affine *row, int rows) {
   Dot *d = self;
   Nest *nest = d->nest;
-  int opened = open_free_axes(d);
+  open_lanes(d, 1);
   set_row(d, row, 0);
   Expr *sum = product(d);
   for (int i = 1; i < rows; i++) {
@@ -190,29 +179,42 @@ static void stream_rows(void *self, const Affine *row, int rows) {
   }
   set_row(d, row, 0);
   item_store(nest, d->item, &d->space, sum, true);
-  nest_close(nest, opened);
+  kernel_end(nest->k);
 }
 
-static void dot_streamed(Dot *d) {
-  Nest *nest = d->nest;
+static void clear_result(const Dot *d) {
   int opened = 0;
-  for (int i = 0; i < d->left_free; i++)
-    if (!d->space.gone[i] && i != d->vector) {
-      space_open(nest, &d->space, i, FOR_SERIAL, 1);
-      opened++;
-    }
-  if (!d->add) {
-    int cleared = open_free_axes(d);
-    item_store(nest, d->item, &d->space, item_identity(nest, d->item), false);
-    nest_close(nest, cleared);
+  for (int i = 0; i < d->result_rank; i++) {
+    if (d->space.gone[i] || i == d->vector) continue;
+    space_open(d->nest, &d->space, i, FOR_SERIAL, 1);
+    opened++;
   }
-  for (int i = d->result_rank; i < d->space.rank; i++)
-    if (!d->space.gone[i] && i != d->block) {
-      space_open(nest, &d->space, i, FOR_SERIAL, 1);
-      opened++;
-    }
-  space_blocks(nest, &d->space, d->block, stream_rows, d);
-  nest_close(nest, opened);
+  open_lanes(d, 1);
+  item_store(d->nest, d->item, &d->space, item_identity(d->nest, d->item), false);
+  nest_close(d->nest, opened + 1);
+}
+
+// No free axis besides the lanes.
+static void dot_streamed(Dot *d) {
+  if (!d->add) clear_result(d);
+  d->block = d->across;
+  int opened = open_axes(d, false);
+  opened += open_axes(d, true);
+  space_blocks(d->nest, &d->space, d->block, stream_rows, d);
+  nest_close(d->nest, opened);
+}
+
+static void dot_streamed_columns(Dot *d) {
+  KernelBuilder *k = d->nest->k;
+  if (!d->add) clear_result(d);
+  d->add = true;
+  Axis *axis = kernel_axis(k, "block");
+  Expr *low = expr_axis(k, axis), *high = d->space.high[d->across];
+  kernel_for_general(k, axis, d->space.low[d->across], high, KBLOCK, FOR_SERIAL, 1, 1);
+  d->space.low[d->across] = low;
+  d->space.high[d->across] = expr_binary(k, OP_MIN, expr_add(k, low, expr_index(k, KBLOCK)), high);
+  dot_in_registers(d);
+  kernel_end(k);
 }
 
 void lower_dot(Nest *nest, const Item *item, const RowRange *range) {
@@ -224,8 +226,11 @@ void lower_dot(Nest *nest, const Item *item, const RowRange *range) {
   d.space = item_space(item);
   space_prepare_item(nest, &d.space, item, range);
   choose_form(&d);
-  if (d.streamed)
+  bool rows_bounded = range && range->axis == d.across;
+  if (d.across >= 0 && d.block < 0)
     dot_streamed(&d);
+  else if (d.across >= 0 && !rows_bounded)
+    dot_streamed_columns(&d);
   else
     dot_in_registers(&d);
 }
