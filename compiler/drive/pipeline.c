@@ -4,6 +4,7 @@
 #include "drive/interpreted.h"
 #include "ir/bug.h"
 #include "ir/passes.h"
+#include "levels/levels.h"
 #include "loop/lower.h"
 #include "opt/opt.h"
 #include "parse/parse.h"
@@ -67,7 +68,8 @@ BuildOptions pipeline_build_options(const Pipeline *p) {
                         .dim_count = o->dims.count,
                         .overrides = o->overrides.data,
                         .override_count = o->overrides.count,
-                        .test_filter = o->filter};
+                        .test_filter = o->filter,
+                        .check_levels = levels_check};
 }
 
 bool pipeline_build(Pipeline *p, const BuildOptions *build) {
