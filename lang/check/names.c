@@ -433,6 +433,8 @@ Binding *lookup_value(Checker *c, const View *view, Name name, Span span) {
     return binding;
   }
   if (is_poisoned(view, name)) return NULL;
+  // Where a declaration may have been skipped, a name is missed once and not at each use.
+  if (map_count(view->module->poisoned)) map_put(view->module->poisoned, name, view->owner);
   const Binding *hidden = hidden_value(view, name);
   if (hidden)
     report_hidden(c, view, span, hidden);
