@@ -278,6 +278,6 @@ void context_enter(Context *c, Entry *entry) {
   c->point = NULL;
   c->method_state = NULL;
   c->e->dynamic = (Dynamic){0};
-  c->e->first_id = c->module->next_id; // each entry has the whole budget
+  evaluate_budget(c->e); // each entry has the whole budget
   c->e->builder = builder_at(entry->func->body);
 }

@@ -214,7 +214,7 @@ void check_definition(Evaluator *e, const Node *node) {
                          .depth = saved.dynamic.depth};
   e->dynamic.step_key = e->dynamic.key;
   e->variables = NULL;
-  e->first_id = e->module->next_id;
+  evaluate_budget(e);
   e->bundle_like[BUNDLE_VEC] = sample_vec(e, func->body);
   if (node->kind == ITEM_FUNCTION) {
     const Signature *s = signature_of(e, node);

@@ -8,8 +8,10 @@
 #include <string.h>
 
 enum {
-  BUDGET_FACTOR = 16
-}; // values made (garbage of inlined blocks included) per op of the budget
+  BUDGET_FACTOR = 16,   // values made (garbage of inlined blocks included) per op of the budget
+  VISIT_FACTOR = 25,    // expressions evaluated per op of the budget
+  NESTING_LIMIT = 3000, // of expressions, through calls: the C stack holds it with room to spare
+};
 
 Evaluator *evaluator_create(Compilation *compilation, Module *module, const Program *program,
                             Dtype real) {
@@ -59,12 +61,25 @@ const char *source_excerpt(Evaluator *e, Span span) {
   return arena_string(e->arena, source->text + span.start, span.end - span.start);
 }
 
+void evaluate_budget(Evaluator *e) {
+  e->first_id = e->module->next_id;
+  e->visits = 0;
+}
+
 static bool within_budget(Evaluator *e, Span span) {
   if (e->failed) return false;
-  uint32_t limit = (uint32_t)e->op_budget * BUDGET_FACTOR;
-  if (e->module->next_id - e->first_id <= limit) return true;
+  uint32_t budget = (uint32_t)e->op_budget;
+  if (e->nesting > NESTING_LIMIT) {
+    e->failed = true;
+    diagnostic_help(mistake(e, E0312, span, "calls and expressions are nested too deeply"),
+                    "functions are inlined: shorten the chain of calls, or write a `loop`");
+    return false;
+  }
+  if (e->module->next_id - e->first_id <= budget * BUDGET_FACTOR &&
+      ++e->visits <= budget * VISIT_FACTOR)
+    return true;
   e->failed = true;
-  diagnostic_help(mistake(e, E0313, span, "this stage needs more than %d operations", e->op_budget),
+  diagnostic_help(mistake(e, E0313, span, "this needs more than %d operations", e->op_budget),
                   "use `loop` or `for` where the text repeats the same computation");
   return false;
 }
@@ -409,7 +424,9 @@ Staged *evaluate(Evaluator *e, const Node *node, const Environment *environment,
   if (!node || !within_budget(e, node->span)) return staged_poison;
   Span saved = e->builder.span;
   e->builder.span = node->span;
+  e->nesting++;
   Staged *value = evaluate_plain(e, node, environment, expected);
+  e->nesting--;
   e->builder.span = saved;
   return value;
 }

@@ -50,12 +50,17 @@ struct Evaluator {
   struct Variable *variables; // open variables of comprehensions, innermost first
   bool checking;          // evaluating definitions: nothing is promised about dims
   uint32_t first_id;      // module->next_id when the stage began: the budget counts from here
+  uint32_t visits;        // expressions evaluated, and how deep this one is nested
+  int nesting;
   int op_budget;          // ops a stage may have: 20,000
   bool failed;            // budget or depth exceeded: reported once
 };
 
 Evaluator *evaluator_create(Compilation *compilation, Module *module, const Program *program,
                             Dtype real);
+
+/// Begins a new budget of operations: for an entry, a stage, a definition.
+void evaluate_budget(Evaluator *e);
 
 /// Evaluates an expression. `expected` (may be NULL) guides extents and result-only dims; the result is not
 /// forced to it.

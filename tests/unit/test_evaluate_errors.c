@@ -59,9 +59,67 @@ static void test_codes(void **state) {
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) expect_error(bad[i].text, bad[i].code);
 }
 
+// Functions that call the one before them twice: a million additions in a few lines.
+static void test_budget(void **state) {
+  (void)state;
+  static char text[4096];
+  size_t used = (size_t)snprintf(text, sizeof text, "fn g0(x: f64) -> f64 = x + 1.0;\n");
+  for (int i = 1; i < 22; i++)
+    used += (size_t)snprintf(text + used, sizeof text - used,
+                             "fn g%d(x: f64) -> f64 = g%d(x) * g%d(x + 1.0);\n", i, i - 1, i - 1);
+  expect_error(text, E0313);
+}
+
+// Every mistake of a file is found in one run, each once, and calls of what is wrong stay silent.
+static void test_several(void **state) {
+  (void)state;
+  Snippet *s = snippet_open(
+      "fn a[n](x: f64[n], y: f64[n + 1]) -> f64[n] = x + y;\n"
+      "fn b[n](x: f64[n]) -> f64 = sum(a(x, x)) + x.left;\n"
+      "fn c(x: f64) -> f64 = { let u = [1.0, 2.0] @ [1.0]; let v = exp(true); u + v };\n"
+      "fn run() -> f64 = c(1.0) + c(2.0);");
+  Diagnostics *d = s->compilation->diagnostics;
+  Span anywhere = {0};
+  assert_int_equal(diagnostics_errors(d), 4);
+  assert_int_equal(diagnostics_count_code(d, E0301, anywhere), 2);
+  assert_int_equal(diagnostics_count_code(d, E0308, anywhere), 1);
+  assert_int_equal(diagnostics_count_code(d, E0303, anywhere), 1);
+  snippet_close(s);
+}
+
+static char *printed(Snippet *s) {
+  static char text[8192];
+  FILE *file = tmpfile();
+  diagnostics_print(s->compilation->diagnostics, file, ERRORS_HUMAN, false, 0);
+  rewind(file);
+  text[fread(text, 1, sizeof text - 1, file)] = 0;
+  fclose(file);
+  return text;
+}
+
+static void test_layout_of_a_mismatch(void **state) {
+  (void)state;
+  Snippet *s = snippet_open("fn f[n, d](X: f64[n, d], w: f64[d]) -> f64[n] = 2.0 * (w @ X);");
+  assert_string_equal(printed(s),
+                      "error[E0301]: these shapes do not fit `@`\n"
+                      " --> snippet.blo:1:56\n"
+                      "  |\n"
+                      "1 | fn f[n, d](X: f64[n, d], w: f64[d]) -> f64[n] = 2.0 * (w @ X);\n"
+                      "  |                                                        ^   ^ f64[n, d]\n"
+                      "  |                                                        f64[d]\n"
+                      "  = the inner dims are d (the entries of `w`) and n (the rows of `X`)\n"
+                      "  = help: write `X @ w`, which has shape f64[n]\n"
+                      "\n"
+                      "1 error\n");
+  snippet_close(s);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_codes),
+      cmocka_unit_test(test_budget),
+      cmocka_unit_test(test_several),
+      cmocka_unit_test(test_layout_of_a_mismatch),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
