@@ -75,8 +75,7 @@ static void batch_elementwise(Batch *t, Op *op) {
   bind_row(t, op, product.negative ? ir_unary(&t->b, OP_NEG, r) : r);
 }
 
-// --- sources
-// --------------------------------------------------------------------------------------
+// --- sources ------------------------------------------------------------------------------------
 
 static void batch_never(Batch *t, Op *op) {
   (void)t;
@@ -106,8 +105,7 @@ static void batch_RANDOM(Batch *t, Op *op) {
   bind_row(t, op, ir_random(b, kind, type, operands, op->operand_count));
 }
 
-// --- index maps and reductions
-// --------------------------------------------------------------------
+// --- index maps and reductions ------------------------------------------------------------------
 
 static void batch_map(Batch *t, Op *op) {
   const IndexMap *map = &op->attr.map;
@@ -147,8 +145,7 @@ static void batch_scan(Batch *t, Op *op) {
   batch_same(t, op, attr);
 }
 
-// --- contractions
-// ---------------------------------------------------------------------------------
+// --- contractions -------------------------------------------------------------------------------
 
 static void shift(int8_t *axes, int count) {
   for (int i = 0; i < count; i++) axes[i]++;
@@ -213,8 +210,7 @@ static void batch_solver(Batch *t, Op *op) {
   bind_row(t, op, move_axis(b, x, rank - 2, 0));
 }
 
-// --- data-dependent places
-// ------------------------------------------------------------------------
+// --- data-dependent places ----------------------------------------------------------------------
 
 static Value *masked_place(Batch *t, Value *place) {
   if (!t->mask) return place;
@@ -368,8 +364,7 @@ static void batch_NOTE(Batch *t, Op *op) {
   ir_op(&t->b, OP_NOTE, &condition, 1, &op->attr, NULL, 0);
 }
 
-// --- the table
-// ------------------------------------------------------------------------------------
+// --- the table ----------------------------------------------------------------------------------
 
 #define batch_CONST       batch_never
 #define batch_IOTA        batch_never
@@ -427,8 +422,7 @@ static BatchRule *const rules[OP_COUNT] = {
 #include "ir/ops.def"
 };
 
-// --- the walk
-// -------------------------------------------------------------------------------------
+// --- the walk -----------------------------------------------------------------------------------
 
 static bool draws(const Op *op) {
   if (op->code == OP_RANDOM) return op->attr.random.kind != RANDOM_FOLD;

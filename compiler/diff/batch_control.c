@@ -12,8 +12,7 @@ static Value * and (Builder * b, Value *x, Value *y) {
   return !x ? y : !y ? x : ir_binary(b, OP_AND, x, y);
 }
 
-// --- loops
-// ----------------------------------------------------------------------------------------
+// --- loops --------------------------------------------------------------------------------------
 
 typedef struct LoopBatch {
   Batch *t;
@@ -208,8 +207,7 @@ void batch_LOOP(Batch *t, Op *op) {
   bind(t, op->results[op->result_count - 1], trips, r.masked);
 }
 
-// --- branches
-// -------------------------------------------------------------------------------------
+// --- branches -----------------------------------------------------------------------------------
 
 // Both sides, then a choice per row.
 static void batch_choice(Batch *t, Op *op) {
@@ -254,8 +252,7 @@ void batch_IF(Batch *t, Op *op) {
   for (int i = 0; i < op->result_count; i++) bind(t, op->results[i], branch->results[i], rows[i]);
 }
 
-// --- functions with rules
-// -------------------------------------------------------------------------
+// --- functions with rules -----------------------------------------------------------------------
 
 // Floats always get rows, so that the cotangents of the rules have the right shape.
 static Block *batch_region(Batch *t, const Op *op, int region) {

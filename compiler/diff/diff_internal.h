@@ -6,15 +6,14 @@
 #include "base/map.h"
 #include "diff/diff.h"
 
-// --- marks: which values depend on some, which are needed by some
-// ---------------------------------
+// --- marks: which values depend on some, which are needed by some -------------------------------
 
 /// A set of values. `data`: every use is an edge; else only uses with a derivative, between floats.
-/// `draws`: results of random ops (fold excepted) are in the set by themselves.
+/// `whole`: an op with regions that uses anything of the set has all its results in it.
 typedef struct Marks {
   Arena *arena;
   Map *set;
-  bool data, draws;
+  bool data, whole;
 } Marks;
 
 Marks marks_create(Arena *arena, bool data);
@@ -30,8 +29,7 @@ void marks_backward_op(Marks *marks, Op *op);
 /// Values from outside `block` used in it or in its nested blocks, without duplicates.
 void block_captures(Arena *arena, const Block *block, ValueList *captures);
 
-// --- linearise
-// ------------------------------------------------------------------------------------
+// --- linearise ----------------------------------------------------------------------------------
 
 typedef struct Linearise {
   Module *module;
@@ -52,8 +50,6 @@ Value *tangent_of(const Linearise *l, const Value *v);
 Value *tangent_or_zero(Linearise *l, const Value *v);
 /// Appends the tangents of a block's ops at l->b.
 void linearise_ops(Linearise *l, Block *primal);
-/// The tangent of one op's results although its place in the walk has passed.
-void linearise_late(Linearise *l, Value *v);
 void diff_fail(DiffError *error, Span span, const char *text);
 
 /// Elementwise ops by their partials (partials.c).
@@ -72,8 +68,7 @@ bool is_guarded_product(const Op *op, GuardedProduct *product);
 /// True when v cannot be zero, by its form.
 bool value_nonzero(const Value *v);
 
-// --- residuals
-// ------------------------------------------------------------------------------------
+// --- residuals ----------------------------------------------------------------------------------
 
 /// Moves `draft`, whose ops use values of the block `primal`, to `target`, where these values are
 /// not visible: each is recomputed there or kept by the owner of `primal` (`keep` makes that
@@ -96,8 +91,7 @@ double nominal_bytes(const Type *type);
 /// Moves ops that do not depend on a loop's trips out of all loops below `block`.
 bool hoist_invariants(Block *block);
 
-// --- transpose
-// ------------------------------------------------------------------------------------
+// --- transpose ----------------------------------------------------------------------------------
 
 /// One block of a linear program being walked backwards.
 typedef struct Transpose {
@@ -126,8 +120,7 @@ Value *coefficient(Transpose *t, Value *v);
 void transpose_ops(Transpose *t, Op *last, const Op *stop);
 TransposeRule transpose_LOOP, transpose_IF, transpose_CUSTOM;
 
-// --- small makers
-// ---------------------------------------------------------------------------------
+// --- small makers -------------------------------------------------------------------------------
 
 /// x' with the last two axes swapped; product of matrices over equal leading axes.
 Value *matrix_transpose(Builder *b, Value *x);

@@ -23,8 +23,7 @@ Value *tangent_or_zero(Linearise *l, const Value *v) {
   return t ? t : ir_zero(&l->b, v->type);
 }
 
-// --- generated rules
-// ------------------------------------------------------------------------------
+// --- generated rules ----------------------------------------------------------------------------
 
 static Value *same_op(Linearise *l, const Op *op, Value *const *operands) {
   if (op->code == OP_DOT) return ir_dot(&l->b, operands[0], operands[1], &op->attr);
@@ -89,8 +88,7 @@ static TangentRule *const rules[OP_COUNT] = {
 #include "ir/ops.def"
 };
 
-// --- the walk
-// -------------------------------------------------------------------------------------
+// --- the walk -----------------------------------------------------------------------------------
 
 static void linearise_op(Linearise *l, Op *op) {
   if (!rules[op->code]) return;
@@ -126,21 +124,7 @@ void linearise_ops(Linearise *l, Block *primal) {
     if (any_wanted(l, op)) linearise_op(l, op);
 }
 
-void linearise_late(Linearise *l, Value *v) {
-  Op *op = v->op;
-  if (!op || !marks_has(&l->active, v) || map_has(l->tangents, v)) return;
-  marks_add(&l->useful, v);
-  marks_backward_op(&l->useful, op);
-  ValueList uses = {0};
-  op_captures(l->arena, op, &uses);
-  for (int i = 0; i < op->operand_count; i++) VEC_PUSH(l->arena, &uses, op->operands[i]);
-  for (size_t i = 0; i < uses.count; i++)
-    if (marks_has(&l->useful, uses.data[i])) linearise_late(l, uses.data[i]);
-  linearise_op(l, op);
-}
-
-// --- entries
-// --------------------------------------------------------------------------------------
+// --- entries ------------------------------------------------------------------------------------
 
 static Linearise linearise_create(Block *block, Arena *arena, bool split, DiffError *error) {
   return (Linearise){.module = block->module,
@@ -191,8 +175,7 @@ bool diff_linearise(Block *block, Value *const *inputs, Value *const *seeds, int
   return forward(block, inputs, seeds, input_count, outputs, output_count, results, true, error);
 }
 
-// --- reverse mode
-// ---------------------------------------------------------------------------------
+// --- reverse mode -------------------------------------------------------------------------------
 
 // Stands for a tangent until the linear program that depends on it has been transposed and removed.
 static Value *placeholder(Linearise *l, Block *block, const Value *input) {
@@ -218,6 +201,8 @@ bool diff_vjp(Block *block, Value *const *inputs, int input_count, Value *const 
   Linearise l = linearise_create(block, arena, true, &own);
   l.transient = true;
   Marks linear = marks_create(arena, true);
+  linear.whole =
+      true; // linear ops go as wholes in the end; results that are constant zeros go along
   Transpose t = {.module = block->module,
                  .arena = arena,
                  .b = builder_at(block),

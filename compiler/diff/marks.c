@@ -25,8 +25,7 @@ static bool has_rule(const Op *custom) {
   return false;
 }
 
-// --- forwards
-// -------------------------------------------------------------------------------------
+// --- forwards -----------------------------------------------------------------------------------
 
 static bool any_marked(const Marks *m, const ValueList *list) {
   for (size_t i = 0; i < list->count; i++)
@@ -90,21 +89,20 @@ static void forward_custom(Marks *m, Op *op) {
   if (has_rule(op) && any_operand(m, op)) add_results(m, op);
 }
 
+static bool any_capture(const Marks *m, const Op *op) {
+  ValueList captures = {0};
+  op_captures(m->arena, op, &captures);
+  return any_marked(m, &captures);
+}
+
 static void forward_op(Marks *m, Op *op) {
-  switch (op->code) {
-  case OP_LOOP:
-    forward_loop(m, op);
+  if (op->region_count) {
+    if (op->code == OP_LOOP) forward_loop(m, op);
+    if (op->code == OP_IF) forward_if(m, op);
+    if (op->code == OP_CUSTOM) forward_custom(m, op);
+    if (m->whole && (any_operand(m, op) || any_capture(m, op))) add_results(m, op);
     return;
-  case OP_IF:
-    forward_if(m, op);
-    return;
-  case OP_CUSTOM:
-    forward_custom(m, op);
-    return;
-  default:
-    break;
   }
-  if (m->draws && op->code == OP_RANDOM && op->attr.random.kind != RANDOM_FOLD) add_results(m, op);
   if (!m->data && op_table[op->code].derivative == DERIVATIVE_NONE) return;
   if (any_operand(m, op)) add_results(m, op);
 }
@@ -114,8 +112,7 @@ void marks_forward(Marks *marks, Block *block, Op *first) {
   for (Op *op = first; op; op = op->next) forward_op(marks, op);
 }
 
-// --- backwards
-// ------------------------------------------------------------------------------------
+// --- backwards ----------------------------------------------------------------------------------
 
 static bool backward_yields(Marks *m, const Block *region, Value *const *results, int count) {
   bool grown = false;
@@ -171,8 +168,7 @@ void marks_backward(Marks *marks, Block *block) {
   for (Op *op = block->last; op; op = op->previous) marks_backward_op(marks, op);
 }
 
-// --- captures
-// -------------------------------------------------------------------------------------
+// --- captures -----------------------------------------------------------------------------------
 
 typedef struct Captures {
   Arena *arena;

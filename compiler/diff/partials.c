@@ -107,8 +107,7 @@ static const Partials *const partials_table[OP_COUNT] = {
 #include "ir/ops.def"
 };
 
-// --- products that zero wins
-// ----------------------------------------------------------------------
+// --- products that zero wins --------------------------------------------------------------------
 
 static Value *without_sign(Value *v, bool *negative) {
   if (!v->op || v->op->code != OP_NEG) return v;
@@ -151,8 +150,7 @@ bool is_guarded_product(const Op *op, GuardedProduct *product) {
   return false;
 }
 
-// --- signs by form
-// --------------------------------------------------------------------------------
+// --- signs by form ------------------------------------------------------------------------------
 
 enum { SIGN_DEPTH = 6 };
 
@@ -218,8 +216,7 @@ bool value_nonzero(const Value *v) {
   return above_zero(v, SIGN_DEPTH);
 }
 
-// --- tangents
-// -------------------------------------------------------------------------------------
+// --- tangents -----------------------------------------------------------------------------------
 
 static Value *sum(Builder *b, Value *x, Value *y) {
   return !x ? y : !y ? x : add(b, x, y);

@@ -23,8 +23,7 @@ static bool is_cheap(const Op *op) {
   return false;
 }
 
-// --- plan
-// -----------------------------------------------------------------------------------------
+// --- plan ---------------------------------------------------------------------------------------
 
 static bool visible(const Residuals *r, const Value *v) {
   return v->block != r->primal || map_has(r->values, v);
@@ -97,8 +96,7 @@ static void plan(Residuals *r, const ValueList *foreign) {
   }
 }
 
-// --- moving
-// ---------------------------------------------------------------------------------------
+// --- moving -------------------------------------------------------------------------------------
 
 static Value *residuals_value(Residuals *r, Value *v) {
   Value *found = map_get(r->values, v);

@@ -16,8 +16,7 @@ static void yield_value(Block *block, Value *v) {
   VEC_PUSH(block->module->arena, &block->yields, v);
 }
 
-// --- loops, fused
-// ---------------------------------------------------------------------------------
+// --- loops, fused -------------------------------------------------------------------------------
 
 typedef struct LoopTangent {
   Linearise *l;
@@ -125,15 +124,6 @@ static void mark_copies(LoopTangent *t, Block *block, const Map *values) {
     if (marks_has(&l->useful, t->body->yields.data[i]))
       marks_add(&l->useful, copied(values, t->body->yields.data[i]));
   marks_backward(&l->useful, block);
-  // A copy may be an op of an enclosing block that nobody asked a tangent of so far.
-  ValueList captures = {0};
-  block_captures(l->arena, block, &captures);
-  for (size_t i = 0; i < t->body->yields.count; i++) {
-    Value *copy = copied(values, t->body->yields.data[i]);
-    if (copy->block != block) VEC_PUSH(l->arena, &captures, copy);
-  }
-  for (size_t i = 0; i < captures.count; i++)
-    if (tangent_wanted(l, captures.data[i])) linearise_late(l, captures.data[i]);
 }
 
 static void tangent_loop_fused(Linearise *l, Op *op, Value **results) {
@@ -158,7 +148,10 @@ static void tangent_loop_fused(Linearise *l, Op *op, Value **results) {
   }
   row_tangents(&t, block, &copy);
   Builder inside = builder_at(block);
+  // Not shared with ops outside, which have had their turn: every copy gets marks of its own.
+  block->parent = NULL;
   copy_ops(&inside, t.body, values, l->arena);
+  block->parent = t.outer.block;
   mark_copies(&t, block, values);
   l->b = inside;
   linearise_ops(l, block);
@@ -170,6 +163,7 @@ static void tangent_loop_fused(Linearise *l, Op *op, Value **results) {
   int *rows = ARENA_ARRAY(l->arena, int, (size_t)op->result_count), row_count = 0;
   yield_tangents(&t, block, &copy, rows, &row_count);
   l->b = t.outer;
+  if (!t.active_count && !row_count) return;
   int carries = t.carries + t.active_count;
   Block *condition = op->region_count == 2 ? copy_condition(&t) : NULL;
   Op *loop = ir_loop(&l->b, op->operands[0], op->attr.loop.bound, t.operands.data, carries,
@@ -178,8 +172,7 @@ static void tangent_loop_fused(Linearise *l, Op *op, Value **results) {
   give_results(&t, loop, t.carries, rows, row_count, results);
 }
 
-// --- loops, split
-// ---------------------------------------------------------------------------------
+// --- loops, split -------------------------------------------------------------------------------
 
 static bool loop_value_is_free(void *self, const Value *v) {
   const LoopTangent *t = self;
@@ -225,6 +218,10 @@ static void tangent_loop_split(Linearise *l, Op *op, Value **results) {
   linearise_ops(l, t->body);
   int *rows = ARENA_ARRAY(l->arena, int, (size_t)op->result_count), row_count = 0;
   yield_tangents(t, draft, t->body, rows, &row_count);
+  if (!t->active_count && !row_count) {
+    l->b = t->outer;
+    return;
+  }
   Residuals residuals = {.l = l,
                          .primal = t->body,
                          .draft = draft,
@@ -255,8 +252,7 @@ void tangent_LOOP(Linearise *l, Op *op, Value *const *tangents, Value **results)
   }
 }
 
-// --- branches
-// -------------------------------------------------------------------------------------
+// --- branches -----------------------------------------------------------------------------------
 
 static bool never_free(void *self, const Value *v) {
   (void)self, (void)v;
@@ -344,8 +340,7 @@ void tangent_IF(Linearise *l, Op *op, Value *const *tangents, Value **results) {
   for (int k = 0; k < count; k++) results[wanted[k]] = branch->results[k];
 }
 
-// --- functions with rules
-// -------------------------------------------------------------------------
+// --- functions with rules -----------------------------------------------------------------------
 
 static bool region_given(const Op *op, int region) {
   return op->region_count > region &&

@@ -9,8 +9,7 @@ static Value *mul(Builder *b, Value *x, Value *y) {
   return ir_binary(b, OP_MUL, x, y);
 }
 
-// --- small makers
-// ---------------------------------------------------------------------------------
+// --- small makers -------------------------------------------------------------------------------
 
 Value *matrix_transpose(Builder *b, Value *x) {
   int permutation[MAX_RANK], rank = x->type->rank;
@@ -41,8 +40,7 @@ Value *matrix_lower(Builder *b, Value *x, bool strict) {
   return ir_select(b, mask, x, ir_zero(b, x->type));
 }
 
-// --- reductions
-// -----------------------------------------------------------------------------------
+// --- reductions ---------------------------------------------------------------------------------
 
 // Repeats x, whose axes are those of `type` without `axis`.
 static Value *repeat_axis(Builder *b, Value *x, const Type *type, int axis) {
@@ -115,8 +113,7 @@ void tangent_REDUCE_PROD(Linearise *l, Op *op, Value *const *tangents, Value **r
   results[0] = ir_reduce(b, OP_REDUCE_SUM, mul(b, others, t), 1);
 }
 
-// --- matrices
-// -------------------------------------------------------------------------------------
+// --- matrices -----------------------------------------------------------------------------------
 
 // L' = L lower(L^-1 A' L^-T), the diagonal halved.
 void tangent_CHOLESKY(Linearise *l, Op *op, Value *const *tangents, Value **results) {

@@ -26,8 +26,7 @@ void cotangent_set(Transpose *t, Value *v, Value *cotangent) {
   map_put(t->cotangents, v, cotangent);
 }
 
-// --- masked cotangents
-// ----------------------------------------------------------------------------
+// --- masked cotangents --------------------------------------------------------------------------
 //
 // What a select did not choose has the cotangent select(c, ct, 0), zero there. Times an infinite
 // factor that would be a NaN, so products go inside: select(c, ct * p, 0). This is the same value
@@ -112,8 +111,7 @@ Value *coefficient(Transpose *t, Value *v) {
   return map_get(t->copies, v);
 }
 
-// --- elementwise
-// ----------------------------------------------------------------------------------
+// --- elementwise --------------------------------------------------------------------------------
 
 static void transpose_NEG(Transpose *t, Op *op, Value *const *ct) {
   cotangent_add(t, op->operands[0], inside_mask(&t->b, negative, ct[0], NULL));
@@ -162,8 +160,7 @@ static void transpose_SELECT(Transpose *t, Op *op, Value *const *ct) {
     cotangent_add(t, op->operands[2], ir_select(&t->b, condition, zero, ct[0]));
 }
 
-// --- index maps
-// -----------------------------------------------------------------------------------
+// --- index maps ---------------------------------------------------------------------------------
 
 // The axes of a map that no input index depends on: along them the view repeats.
 static uint32_t repeated_axes(const IndexMap *map) {
@@ -223,8 +220,7 @@ static void transpose_CONCAT(Transpose *t, Op *op, Value *const *ct) {
   }
 }
 
-// --- reductions
-// -----------------------------------------------------------------------------------
+// --- reductions ---------------------------------------------------------------------------------
 
 static void transpose_REDUCE_SUM(Transpose *t, Op *op, Value *const *ct) {
   Value *x = op->operands[0];
@@ -240,8 +236,7 @@ static void transpose_CUMSUM(Transpose *t, Op *op, Value *const *ct) {
       ir_cumsum(&t->b, ct[0], op->attr.scan.axis, !op->attr.scan.reverse, op->attr.scan.exclusive));
 }
 
-// --- contractions
-// ---------------------------------------------------------------------------------
+// --- contractions -------------------------------------------------------------------------------
 
 static bool names_axis(const int8_t *axes, int count, int axis) {
   for (int i = 0; i < count; i++)
@@ -314,8 +309,7 @@ static void transpose_SOLVE(Transpose *t, Op *op, Value *const *ct) {
   cotangent_add(t, op->operands[1], ir_solve(&t->b, matrix, ct[0], !op->attr.solve.transposed));
 }
 
-// --- data-dependent places
-// ------------------------------------------------------------------------
+// --- data-dependent places ----------------------------------------------------------------------
 
 static Value **places(Transpose *t, const Op *op, int first) {
   int count = op->operand_count - first;
@@ -357,8 +351,7 @@ static void transpose_DYNAMIC_UPDATE(Transpose *t, Op *op, Value *const *ct) {
   cotangent_add(t, x, kept);
 }
 
-// --- the walk
-// -------------------------------------------------------------------------------------
+// --- the walk -----------------------------------------------------------------------------------
 
 static TransposeRule *const rules[OP_COUNT] = {
 #define OP_MULTILINEAR(CODE, ...)          [OP_##CODE] = transpose_##CODE,

@@ -35,8 +35,7 @@ static void reached_captures(const Transpose *t, const Op *op, const Marks *reac
       VEC_PUSH(t->arena, list, captures.data[i]);
 }
 
-// --- loops
-// ----------------------------------------------------------------------------------------
+// --- loops --------------------------------------------------------------------------------------
 
 typedef struct LoopTranspose {
   Transpose *t;
@@ -162,8 +161,7 @@ void transpose_LOOP(Transpose *t, Op *op, Value *const *ct) {
   loop_results(&r, loop);
 }
 
-// --- branches
-// -------------------------------------------------------------------------------------
+// --- branches -----------------------------------------------------------------------------------
 
 void transpose_IF(Transpose *t, Op *op, Value *const *ct) {
   if (is_linear(t, op->operands[0])) {
@@ -196,8 +194,7 @@ void transpose_IF(Transpose *t, Op *op, Value *const *ct) {
     cotangent_set(t, captures.data[i], branch->results[i]);
 }
 
-// --- functions with rules
-// -------------------------------------------------------------------------
+// --- functions with rules -----------------------------------------------------------------------
 
 void transpose_CUSTOM(Transpose *t, Op *op, Value *const *ct) {
   if (op->region_count < 3) {

@@ -6,8 +6,7 @@
 
 #include "ir/ir_internal.h"
 
-// --- reshapes
-// -------------------------------------------------------------------------------------
+// --- reshapes -----------------------------------------------------------------------------------
 
 // A reshape that only adds or drops axes of extent 1 is a view, and views compose.
 static Value *reshape_as_view(Builder *b, Value *x, const Type *type) {
@@ -29,8 +28,7 @@ static Value *reshape_as_view(Builder *b, Value *x, const Type *type) {
   return ir_view(b, x, type, (IndexMap){from->rank, type->rank, matrix, offset});
 }
 
-// --- sums
-// -----------------------------------------------------------------------------------------
+// --- sums ---------------------------------------------------------------------------------------
 
 static Value *times_extent(Builder *b, Value *x, const Dim *extent) {
   Value *factor = ir_convert(b, ir_dim(b, extent), x->type->dtype);
@@ -132,8 +130,7 @@ static Value *rewrite_sum(Builder *b, const Op *op, Value *x, bool single) {
   }
 }
 
-// --- contractions
-// ---------------------------------------------------------------------------------
+// --- contractions -------------------------------------------------------------------------------
 
 // A factor of equal entries: the other one is summed and scaled.
 static Value *dot_with_splat(Builder *b, const Op *op, Value *const *operands) {
@@ -158,8 +155,7 @@ static Value *rewrite_dot(Builder *b, const Op *op, Value *const *operands) {
   return contraction_strip_views(&c) || scalar ? contraction_build(b, &c) : NULL;
 }
 
-// --- elementwise
-// ----------------------------------------------------------------------------------
+// --- elementwise --------------------------------------------------------------------------------
 
 // Do two views read values of one shape by one map?
 static bool read_alike(const Op *a, const Op *b) {

@@ -36,8 +36,7 @@ static void yield_value(Block *block, Value *v) {
   VEC_PUSH(block->module->arena, &block->yields, v);
 }
 
-// --- use counts
-// -----------------------------------------------------------------------------------
+// --- use counts ---------------------------------------------------------------------------------
 
 static void count_use(Sweep *s, Value *v) {
   uintptr_t count = (uintptr_t)map_get(s->uses, v);
@@ -56,8 +55,7 @@ static bool used_once(const Sweep *s, const Value *v) {
   return (uintptr_t)map_get(s->uses, v) == 1;
 }
 
-// --- single ops
-// -----------------------------------------------------------------------------------
+// --- single ops ---------------------------------------------------------------------------------
 
 static void sweep_ops(Sweep *s, Block *block);
 
@@ -81,8 +79,7 @@ static void sweep_plain(Sweep *s, Op *op) {
   if (op->result_count) set(s, op->results[0], result);
 }
 
-// --- loops
-// ----------------------------------------------------------------------------------------
+// --- loops --------------------------------------------------------------------------------------
 
 typedef struct LoopSweep {
   Op *op;
@@ -228,8 +225,7 @@ static void sweep_loop(Sweep *s, Op *op) {
   if (op->region_count == 2) map_put(s->values, trips, loop->results[loop->result_count - 1]);
 }
 
-// --- branches and functions with rules
-// ------------------------------------------------------------
+// --- branches and functions with rules ----------------------------------------------------------
 
 static void sweep_if(Sweep *s, Op *op) {
   Value *condition = image(s, op->operands[0]);
@@ -286,8 +282,7 @@ static void sweep_custom(Sweep *s, Op *op) {
   s->changed = true;
 }
 
-// --- the walk
-// -------------------------------------------------------------------------------------
+// --- the walk -----------------------------------------------------------------------------------
 
 static bool is_needed(const Sweep *s, const Op *op) {
   if (op_has_note(op)) return true;

@@ -138,8 +138,7 @@ static inline Tensor **run_func(Example *e, const Func *func, Tensor *const *arg
   return results;
 }
 
-// --- derived functions
-// ----------------------------------------------------------------------------
+// --- derived functions --------------------------------------------------------------------------
 
 static inline Func *new_func(Example *e, const char *name) {
   return func_create(e->module,
@@ -211,8 +210,7 @@ static inline Func *derive_reverse(Example *e, Func *func) {
   return derived;
 }
 
-// --- comparisons
-// ----------------------------------------------------------------------------------
+// --- comparisons --------------------------------------------------------------------------------
 
 static inline Tensor *like(Example *e, const Tensor *t, double range) {
   Tensor *other = tensor_create(e->arena, t->dtype, t->rank, t->shape);
@@ -355,8 +353,7 @@ static inline void check_derivatives(Example *e, const char *what, Tensor *const
   check_reverse(e, text, reverse, more);
 }
 
-// --- batches
-// --------------------------------------------------------------------------------------
+// --- batches ------------------------------------------------------------------------------------
 
 enum { BATCH_ROWS = 3 };
 

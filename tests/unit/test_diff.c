@@ -31,8 +31,7 @@ static const Type *scalar(Example *e, Dtype dtype) {
   return type_scalar(e->module, dtype);
 }
 
-// --- sources and elementwise
-// ----------------------------------------------------------------------
+// --- sources and elementwise --------------------------------------------------------------------
 
 static bool make_constant(Example *e, Opcode code, int variant) {
   if (variant > 0) return false;
@@ -161,8 +160,7 @@ static bool make_select(Example *e, Opcode code, int variant) {
   return true;
 }
 
-// --- index maps
-// -----------------------------------------------------------------------------------
+// --- index maps ---------------------------------------------------------------------------------
 
 typedef struct MapCase {
   int64_t in[3];
@@ -225,8 +223,7 @@ static bool make_concat(Example *e, Opcode code, int variant) {
   return true;
 }
 
-// --- reductions
-// -----------------------------------------------------------------------------------
+// --- reductions ---------------------------------------------------------------------------------
 
 static bool make_reduce(Example *e, Opcode code, int variant) {
   static const struct {
@@ -262,8 +259,7 @@ static bool make_scan(Example *e, Opcode code, int variant) {
   return true;
 }
 
-// --- contractions
-// ---------------------------------------------------------------------------------
+// --- contractions -------------------------------------------------------------------------------
 
 static bool make_dot(Example *e, Opcode code, int variant) {
   (void)code;
@@ -339,8 +335,7 @@ static bool make_matrix(Example *e, Opcode code, int variant) {
   return true;
 }
 
-// --- data-dependent places
-// ------------------------------------------------------------------------
+// --- data-dependent places ----------------------------------------------------------------------
 
 static bool make_gather(Example *e, Opcode code, int variant) {
   static const struct {
@@ -390,8 +385,7 @@ static bool make_slice(Example *e, Opcode code, int variant) {
   return true;
 }
 
-// --- control
-// --------------------------------------------------------------------------------------
+// --- control ------------------------------------------------------------------------------------
 
 // carry' = sin(carry * row) + w, row out = carry * w; variants: forward, reversed, while, two
 // counts.
@@ -500,8 +494,7 @@ static bool make_note(Example *e, Opcode code, int variant) {
   return true;
 }
 
-// --- the walk
-// -------------------------------------------------------------------------------------
+// --- the walk -----------------------------------------------------------------------------------
 
 static Maker *const makers[OP_COUNT] = {
     [OP_CONST] = make_constant,
@@ -580,8 +573,7 @@ static void test_every_op(void **state) {
   }
 }
 
-// --- single rules
-// ---------------------------------------------------------------------------------
+// --- single rules -------------------------------------------------------------------------------
 
 static Tensor *tensor_from(Example *e, int64_t count, const double *entries) {
   Tensor *t = tensor_create(e->arena, DT_F64, 1, &count);

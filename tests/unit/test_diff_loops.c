@@ -89,8 +89,7 @@ static Value *hessian_product(Builder *b, ScalarFunction *f, Value *const *x, in
   return result;
 }
 
-// --- losses
-// ---------------------------------------------------------------------------------------
+// --- losses -------------------------------------------------------------------------------------
 
 // Smooth, not quadratic: sum(softplus(w) * s) + sum(w^2) / 2, s = exp(hyper).
 static Value *plain_loss(Builder *b, Value *const *x, int count, void *self) {
@@ -177,8 +176,7 @@ static void test_descent_on_loop(void **state) {
   example_destroy(&e);
 }
 
-// --- sizes
-// ----------------------------------------------------------------------------------------
+// --- sizes --------------------------------------------------------------------------------------
 
 // Entries of all stacked outputs; those of inner loops count once.
 static int64_t stacked_entries(Example *e, const Block *block) {
@@ -242,8 +240,7 @@ static void test_sizes(void **state) {
   check_sizes("descent on a loop", looping_loss, true);
 }
 
-// --- conjugate gradients
-// --------------------------------------------------------------------------
+// --- conjugate gradients ------------------------------------------------------------------------
 
 // x with H x = g, H the Hessian of f by w, by a while loop of at most n steps.
 static Value *conjugate_gradients(Builder *b, ScalarFunction *f, Value *w, Value *hyper, Value *g,
@@ -307,8 +304,7 @@ static void test_conjugate_gradients(void **state) {
   example_destroy(&e);
 }
 
-// --- branches, guards, updates in loops
-// -----------------------------------------------------------
+// --- branches, guards, updates in loops ---------------------------------------------------------
 
 // Adam-like steps from a zero gradient: sqrt of zero on the way, all derivatives finite.
 static Value *adam_steps(Builder *b, Value *start, Value *rate, int64_t steps) {

@@ -1,20 +1,23 @@
 // Random programs: the modes of differentiation agree, optimisation keeps values, batches are rows.
 //
-// Programs have kinks, so differences are not the reference here: forward mode, linearised mode and
-// reverse mode are compared with each other, for the first derivative and for that of the reverse
-// one.
+// BLO_SEED, BLO_COUNT and BLO_OPS choose others. Programs have kinks, so differences are not the
+// reference here: forward mode, linearised mode and reverse mode are compared with each other, for
+// the first derivative and for that of the reverse one.
 #include "unit/diff_check.h"
 #include "unit/program_generator.h"
 
 #include <stdlib.h>
 
-enum { OPS = 14 };
+static uint64_t setting(const char *name, uint64_t otherwise) {
+  const char *text = getenv(name);
+  return text ? strtoull(text, NULL, 10) : otherwise;
+}
 
 static Example random_example(uint64_t seed) {
   Example e = example_create();
   const Dim *dims[GENERATOR_DIMS];
   for (int i = 0; i < GENERATOR_DIMS; i++) dims[i] = dim_const(e.module->dims, 2 + i);
-  e.func = generate_program(e.module, seed, dims, OPS);
+  e.func = generate_program(e.module, seed, dims, (int)setting("BLO_OPS", 14));
   e.seed = seed;
   for (size_t i = 0; i < e.func->body->params.count; i++)
     e.inputs[e.count++] = (Input){e.func->body->params.data[i]->type, -1, 1, INPUT_PLAIN};
@@ -63,9 +66,7 @@ static void check_seed(uint64_t seed) {
 
 static void test_random_programs(void **state) {
   (void)state;
-  const char *from = getenv("BLO_SEED"), *count = getenv("BLO_COUNT");
-  uint64_t first = from ? strtoull(from, NULL, 10) : 1;
-  uint64_t seeds = count ? strtoull(count, NULL, 10) : 60;
+  uint64_t first = setting("BLO_SEED", 1), seeds = setting("BLO_COUNT", 60);
   for (uint64_t seed = first; seed < first + seeds; seed++) check_seed(seed);
 }
 

@@ -53,8 +53,7 @@ static Attr contract(int left, int right) {
   return attr;
 }
 
-// --- hoisting
-// -------------------------------------------------------------------------------------
+// --- hoisting -----------------------------------------------------------------------------------
 
 // Logistic loss with weights w on the rows of x.
 static Value *logistic_loss(Builder *b, Value *w, Value *x) {
@@ -148,8 +147,7 @@ static void test_large_values_stay(void **state) {
   }
 }
 
-// --- loops
-// ----------------------------------------------------------------------------------------
+// --- loops --------------------------------------------------------------------------------------
 
 static void test_unused_parts_of_loops(void **state) {
   (void)state;
@@ -224,8 +222,7 @@ static void test_loops_merge(void **state) {
   }
 }
 
-// --- branches and rules
-// ---------------------------------------------------------------------------
+// --- branches and rules -------------------------------------------------------------------------
 
 static void test_work_sinks_into_the_branch(void **state) {
   (void)state;
@@ -273,8 +270,7 @@ static void test_rules_are_opened_and_branches_decided(void **state) {
   example_destroy(&e);
 }
 
-// --- algebra
-// --------------------------------------------------------------------------------------
+// --- algebra ------------------------------------------------------------------------------------
 
 static void test_sums_of_products_become_dot(void **state) {
   (void)state;
