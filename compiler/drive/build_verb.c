@@ -1,7 +1,7 @@
 // `bloc build`: an executable, or with --object an object file, from a program.
 //
-// The object holds the entries and the program's description; the executable adds a two-line main and the
-// runtime, linked by the system's C compiler (CC, else cc).
+// The object holds the entries and the program's description; the executable adds a two-line main
+// and the runtime, linked by the system's C compiler (CC, else cc).
 #include "drive/pipeline.h"
 
 #include <errno.h>
@@ -25,6 +25,25 @@ static const char *runtime_archive(Arena *arena) {
   return access(path, R_OK) == 0 ? path : NULL;
 }
 
+/// Becomes the C compiler. CC may hold options behind the command (`CC="gcc -fsanitize=address"`).
+static void run_compiler(const char *compiler, const char *output, const char *object,
+                         const char *archive) {
+  enum { MAX_WORDS = 32 };
+  char *words = strdup(compiler);
+  char *arguments[MAX_WORDS + 16];
+  int count = 0;
+  for (char *word = words ? strtok(words, " ") : NULL; word && count < MAX_WORDS;
+       word = strtok(NULL, " "))
+    arguments[count++] = word;
+  if (!count) return;
+  const char *rest[] = {"-o",   output, "-x",    "c",   "-",   "-x",
+                        "none", object, archive, "-lz", "-lm", "-lpthread"};
+  for (size_t i = 0; i < sizeof rest / sizeof *rest; i++)
+    arguments[count++] = (char *)(uintptr_t)rest[i];
+  arguments[count] = NULL;
+  execvp(arguments[0], arguments);
+}
+
 /// Runs the C compiler on a generated main, the object and the runtime. True when it succeeded.
 static bool link_executable(Arena *arena, const char *symbol, const char *object,
                             const char *output) {
@@ -42,8 +61,7 @@ static bool link_executable(Arena *arena, const char *symbol, const char *object
     dup2(pipe_ends[0], STDIN_FILENO);
     close(pipe_ends[0]);
     close(pipe_ends[1]);
-    execlp(compiler, compiler, "-o", output, "-x", "c", "-", "-x", "none", object, archive, "-lz", "-lm",
-           "-lpthread", (char *)NULL);
+    run_compiler(compiler, output, object, archive);
     fprintf(stderr, "bloc: cannot run the C compiler `%s` to link: %s (set CC)\n", compiler,
             strerror(errno));
     _exit(127);
@@ -63,8 +81,9 @@ static bool link_executable(Arena *arena, const char *symbol, const char *object
 
 static int write_outputs(Pipeline *p, Arena *arena, const Options *options) {
   const char *name = p->name;
-  const char *output = options->output ? options->output
-                       : options->object ? arena_printf(arena, "%s.o", name) : name;
+  const char *output = options->output   ? options->output
+                       : options->object ? arena_printf(arena, "%s.o", name)
+                                         : name;
   const char *object = options->object ? output : arena_printf(arena, "%s.o", output);
   char *message = NULL;
   if (!emit_object(p->module, p->built->program, object, &message)) {
@@ -75,8 +94,7 @@ static int write_outputs(Pipeline *p, Arena *arena, const Options *options) {
   bool linked = options->object || link_executable(arena, p->built->program->name, object, output);
   if (!options->object) unlink(object);
   if (!linked) return 1;
-  if (options->kernels)
-    printf("%d kernels, compiled in %.0f ms\n", p->kernels, 1e3 * p->seconds);
+  if (options->kernels) printf("%d kernels, compiled in %.0f ms\n", p->kernels, 1e3 * p->seconds);
   printf("wrote %s\n", output);
   return 0;
 }

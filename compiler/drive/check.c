@@ -1,4 +1,5 @@
-// `bloc check`: everything short of machine code -- every solve block, every test, every definition.
+// `bloc check`: everything short of machine code -- every solve block, every test, every
+// definition.
 #include "drive/pipeline.h"
 
 #include <stdio.h>

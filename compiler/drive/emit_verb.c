@@ -8,7 +8,15 @@
 #include <string.h>
 
 typedef enum EmitStage {
-  EMIT_TREE, EMIT_IR, EMIT_OPT, EMIT_LOOP, EMIT_C, EMIT_LLVM, EMIT_LLVM_OPT, EMIT_ASM, EMIT_MANIFEST,
+  EMIT_TREE,
+  EMIT_IR,
+  EMIT_OPT,
+  EMIT_LOOP,
+  EMIT_C,
+  EMIT_LLVM,
+  EMIT_LLVM_OPT,
+  EMIT_ASM,
+  EMIT_MANIFEST,
   EMIT_COUNT
 } EmitStage;
 
@@ -27,8 +35,10 @@ static bool find_stage(const char *name, EmitStage *stage) {
 
 static void print_schedules(Pipeline *p, EmitStage stage, TextBuffer *out) {
   for (size_t i = 0; i < p->schedules.count; i++)
-    if (stage == EMIT_LOOP) schedule_print(out, p->schedules.data[i]);
-    else schedule_print_c(out, p->schedules.data[i]);
+    if (stage == EMIT_LOOP)
+      schedule_print(out, p->schedules.data[i]);
+    else
+      schedule_print_c(out, p->schedules.data[i]);
 }
 
 static void print_stage(Pipeline *p, EmitStage stage, TextBuffer *out) {
@@ -47,8 +57,8 @@ static void print_stage(Pipeline *p, EmitStage stage, TextBuffer *out) {
   } else if (stage == EMIT_MANIFEST) {
     manifest_print(out, p->built->program);
   } else {
-    char *text = stage == EMIT_ASM ? emit_assembly(p->module)
-                                   : emit_text(p->module, stage == EMIT_LLVM_OPT);
+    char *text =
+        stage == EMIT_ASM ? emit_assembly(p->module) : emit_text(p->module, stage == EMIT_LLVM_OPT);
     text_add(out, text);
     free(text);
   }

@@ -42,7 +42,8 @@ static void read_array(Tensor *tensor, const void *array) {
   switch (tensor->dtype) {
 #define FLOAT(dtype, type)                                                                         \
   case dtype:                                                                                      \
-    for (int64_t i = 0; i < tensor->count; i++) tensor->reals[i] = (double)((const type *)array)[i]; \
+    for (int64_t i = 0; i < tensor->count; i++)                                                    \
+      tensor->reals[i] = (double)((const type *)array)[i];                                         \
     break;
 #define INTEGER(dtype, type)                                                                       \
   case dtype:                                                                                      \
@@ -51,7 +52,8 @@ static void read_array(Tensor *tensor, const void *array) {
     EACH_DTYPE(FLOAT, INTEGER)
 #undef FLOAT
 #undef INTEGER
-  default: BUG("no arrays of %s at the boundary of an entry", dtype_text(tensor->dtype));
+  default:
+    BUG("no arrays of %s at the boundary of an entry", dtype_text(tensor->dtype));
   }
 }
 
@@ -68,7 +70,8 @@ static void write_array(const Tensor *tensor, void *array) {
     EACH_DTYPE(FLOAT, INTEGER)
 #undef FLOAT
 #undef INTEGER
-  default: BUG("no arrays of %s at the boundary of an entry", dtype_text(tensor->dtype));
+  default:
+    BUG("no arrays of %s at the boundary of an entry", dtype_text(tensor->dtype));
   }
 }
 
@@ -97,7 +100,8 @@ int32_t interpreted_run(const blo_call *call) {
     arguments[i] = tensor_create(arena, type->dtype, type->rank, shape);
     read_array(arguments[i], call->inputs[i]);
   }
-  if (status == BLO_OK && !ir_interpret(&run, self->func, arguments, results)) status = BLO_NO_MEMORY;
+  if (status == BLO_OK && !ir_interpret(&run, self->func, arguments, results))
+    status = BLO_NO_MEMORY;
   if (status == BLO_OK)
     for (size_t i = 0; i < body->yields.count; i++) write_array(results[i], call->outputs[i]);
   for (size_t i = 0; i < run.notes.count; i++) call->notes[run.notes.data[i]] += 1;

@@ -1,7 +1,7 @@
 // The standard library and how modules are found.
 //
-// Enters: the embedded modules (made from stdlib/*.blo at build time) and, when given, a folder that overrides
-// them. Leaves: a SourceLoader for lang/.
+// Enters: the embedded modules (made from stdlib/*.blo at build time) and, when given, a folder
+// that overrides them. Leaves: a SourceLoader for lang/.
 #ifndef BLO_DRIVE_LIBRARY_H
 #define BLO_DRIVE_LIBRARY_H
 
@@ -20,11 +20,12 @@ typedef struct Library {
   const char *program_folder;  // folder of the user's program: his own modules, or NULL
 } Library;
 
-/// A module is looked for beside the program, then in the override folder, then among the embedded ones.
+/// A module is looked for beside the program, then in the override folder, then among the embedded
+/// ones.
 SourceLoader library_loader(Library *library);
 
-/// The whole of a file in an arena, NUL-terminated; NULL with errno set when it cannot be read or is
-/// larger than 64 MiB.
+/// The whole of a file in an arena, NUL-terminated; NULL with errno set when it cannot be read or
+/// is larger than 64 MiB.
 char *file_read(Arena *arena, const char *path, size_t *length);
 
 #endif

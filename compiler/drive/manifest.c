@@ -6,9 +6,12 @@
 static void add_string(TextBuffer *out, const char *text) {
   text_add(out, "\"");
   for (const unsigned char *c = (const unsigned char *)(text ? text : ""); *c; c++) {
-    if (*c == '"' || *c == '\\') text_addf(out, "\\%c", *c);
-    else if (*c < 0x20) text_addf(out, "\\u%04x", *c);
-    else text_add_range(out, (const char *)c, 1);
+    if (*c == '"' || *c == '\\')
+      text_addf(out, "\\%c", *c);
+    else if (*c < 0x20)
+      text_addf(out, "\\u%04x", *c);
+    else
+      text_add_range(out, (const char *)c, 1);
   }
   text_add(out, "\"");
 }
@@ -49,7 +52,8 @@ static void add_data(TextBuffer *out, const blo_program *program) {
   text_add(out, "],\n");
 }
 
-static void add_reports(TextBuffer *out, const char *name, const blo_report *reports, size_t count) {
+static void add_reports(TextBuffer *out, const char *name, const blo_report *reports,
+                        size_t count) {
   text_addf(out, ",\n     \"%s\": [", name);
   for (size_t i = 0; i < count; i++) {
     text_add(out, i ? ", {" : "{");

@@ -15,19 +15,32 @@ static const VerbRow verbs[] = {
     [VERB_RUN] = {"run", "program.blo [--data SOURCE]...", "compile in memory and solve"},
     [VERB_CHECK] = {"check", "program.blo", "all static checks"},
     [VERB_TEST] = {"test", "program.blo|folder ...", "run the `test` blocks"},
-    [VERB_BUILD] = {"build", "program.blo [-o NAME]", "write an executable (--object: an object file)"},
+    [VERB_BUILD] = {"build", "program.blo [-o NAME]",
+                    "write an executable (--object: an object file)"},
     [VERB_EMIT] = {"emit", "program.blo --stage=STAGE",
                    "print a stage: tree, ir, opt, loop, c, llvm, llvm-opt, asm, manifest"},
 };
 enum { VERB_COUNT = sizeof verbs / sizeof *verbs };
 
-#define ON(verb) (1u << VERB_##verb)
+#define ON(verb)  (1u << VERB_##verb)
 #define COMPILING (ON(RUN) | ON(CHECK) | ON(TEST) | ON(BUILD) | ON(EMIT))
 
 typedef enum OptionId {
-  OPTION_ERRORS, OPTION_STD, OPTION_SOLVE, OPTION_TARGET, OPTION_OUTPUT, OPTION_STAGE, OPTION_FILTER,
-  OPTION_DIM, OPTION_SET, OPTION_INTERPRET, OPTION_UNFUSED, OPTION_OBJECT, OPTION_VERBOSE,
-  OPTION_KERNELS, OPTION_RUNTIME
+  OPTION_ERRORS,
+  OPTION_STD,
+  OPTION_SOLVE,
+  OPTION_TARGET,
+  OPTION_OUTPUT,
+  OPTION_STAGE,
+  OPTION_FILTER,
+  OPTION_DIM,
+  OPTION_SET,
+  OPTION_INTERPRET,
+  OPTION_UNFUSED,
+  OPTION_OBJECT,
+  OPTION_VERBOSE,
+  OPTION_KERNELS,
+  OPTION_RUNTIME
 } OptionId;
 
 typedef struct OptionRow {
@@ -73,7 +86,8 @@ static void print_help(Verb verb) {
     printf("bloc compiles bilevel programs.\n\nusage: bloc VERB ...\n\n");
     for (int i = 1; i < VERB_COUNT; i++) printf("  %-8s %s\n", verbs[i].name, verbs[i].summary);
     printf("\n`bloc VERB --help` tells the options of a verb; `bloc --version` the version.\n"
-           "exit status: 0 ok, 1 the program or its data is wrong, 2 usage, 3 not converged, 4 diverged, "
+           "exit status: 0 ok, 1 the program or its data is wrong, 2 usage, 3 not converged, 4 "
+           "diverged, "
            "70 a bug of bloc\n");
     return;
   }
@@ -82,7 +96,8 @@ static void print_help(Verb verb) {
     const OptionRow *row = &option_rows[i];
     if (!(row->verbs & (1u << verb))) continue;
     char left[64];
-    snprintf(left, sizeof left, "%s%s%s", row->name, row->value ? " " : "", row->value ? row->value : "");
+    snprintf(left, sizeof left, "%s%s%s", row->name, row->value ? " " : "",
+             row->value ? row->value : "");
     printf("  %-26s %s\n", left, row->summary);
   }
 }
@@ -108,22 +123,48 @@ static bool parse_dim(const char *text, Arena *arena, DimValue *dim) {
 static int apply_option(Arena *arena, Options *options, const OptionRow *row, const char *value) {
   switch (row->id) {
   case OPTION_ERRORS:
-    if (!strcmp(value, "human")) options->errors = ERRORS_HUMAN;
-    else if (!strcmp(value, "short")) options->errors = ERRORS_SHORT;
-    else if (!strcmp(value, "json")) options->errors = ERRORS_JSON;
-    else return usage("--errors is human, short or json, not `%s`%s", value, "");
+    if (!strcmp(value, "human"))
+      options->errors = ERRORS_HUMAN;
+    else if (!strcmp(value, "short"))
+      options->errors = ERRORS_SHORT;
+    else if (!strcmp(value, "json"))
+      options->errors = ERRORS_JSON;
+    else
+      return usage("--errors is human, short or json, not `%s`%s", value, "");
     return 0;
-  case OPTION_STD: options->library = value; return 0;
-  case OPTION_SOLVE: options->solve = value; return 0;
-  case OPTION_TARGET: options->target = value; return 0;
-  case OPTION_OUTPUT: options->output = value; return 0;
-  case OPTION_STAGE: options->stage = value; return 0;
-  case OPTION_FILTER: options->filter = value; return 0;
-  case OPTION_INTERPRET: options->interpret = true; return 0;
-  case OPTION_UNFUSED: options->unfused = true; return 0;
-  case OPTION_OBJECT: options->object = true; return 0;
-  case OPTION_KERNELS: options->kernels = true; return 0;
-  case OPTION_VERBOSE: options->verbose = true; return 0;
+  case OPTION_STD:
+    options->library = value;
+    return 0;
+  case OPTION_SOLVE:
+    options->solve = value;
+    return 0;
+  case OPTION_TARGET:
+    options->target = value;
+    return 0;
+  case OPTION_OUTPUT:
+    options->output = value;
+    return 0;
+  case OPTION_STAGE:
+    options->stage = value;
+    return 0;
+  case OPTION_FILTER:
+    options->filter = value;
+    return 0;
+  case OPTION_INTERPRET:
+    options->interpret = true;
+    return 0;
+  case OPTION_UNFUSED:
+    options->unfused = true;
+    return 0;
+  case OPTION_OBJECT:
+    options->object = true;
+    return 0;
+  case OPTION_KERNELS:
+    options->kernels = true;
+    return 0;
+  case OPTION_VERBOSE:
+    options->verbose = true;
+    return 0;
   case OPTION_DIM: {
     DimValue dim;
     if (!parse_dim(value, arena, &dim)) return usage("-D wants name=size, not `%s`%s", value, "");
@@ -191,7 +232,8 @@ int options_parse(Arena *arena, int argc, char **argv, Options *options, bool *d
     }
   }
   *done = false;
-  if (!options->files.count) return usage("`bloc %s` wants %s", argv[1], verbs[options->verb].arguments);
+  if (!options->files.count)
+    return usage("`bloc %s` wants %s", argv[1], verbs[options->verb].arguments);
   if (options->files.count > 1 && options->verb != VERB_TEST)
     return usage("`bloc %s` takes one program, `%s` is a second", argv[1], options->files.data[1]);
   return 0;

@@ -1,7 +1,8 @@
 // The command line: one table of verbs, one table of options.
 //
-// Enters: argv. Leaves: an `Options`, with options that belong to the running program (data, output, log ...)
-// kept apart to be handed to the runtime's driver, which also serves built executables.
+// Enters: argv. Leaves: an `Options`, with options that belong to the running program (data,
+// output, log ...) kept apart to be handed to the runtime's driver, which also serves built
+// executables.
 #ifndef BLO_DRIVE_OPTIONS_H
 #define BLO_DRIVE_OPTIONS_H
 
@@ -15,20 +16,20 @@ typedef struct Options {
   Verb verb;
   VEC(const char *) files;
   ErrorFormat errors;
-  const char *library;      // --std
-  const char *solve;        // --solve
-  const char *target;       // --target
-  const char *output;       // -o
-  const char *stage;        // --stage
-  const char *filter;       // --filter
-  VEC(DimValue) dims;       // -D
+  const char *library;            // --std
+  const char *solve;              // --solve
+  const char *target;             // --target
+  const char *output;             // -o
+  const char *stage;              // --stage
+  const char *filter;             // --filter
+  VEC(DimValue) dims;             // -D
   VEC(SettingOverride) overrides; // --set
-  VEC(const char *) runtime; // options of the runtime's driver, as given
+  VEC(const char *) runtime;      // options of the runtime's driver, as given
   bool interpret, unfused, object, verbose, color, kernels;
 } Options;
 
-/// 0, or the exit status after a message was printed (2: usage). `*done` is set when --help or --version was
-/// answered.
+/// 0, or the exit status after a message was printed (2: usage). `*done` is set when --help or
+/// --version was answered.
 int options_parse(Arena *arena, int argc, char **argv, Options *options, bool *done);
 
 #endif

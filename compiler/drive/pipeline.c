@@ -26,7 +26,8 @@ static const char *folder_of(Arena *arena, const char *path) {
   return slash ? arena_string(arena, path, (size_t)(slash - path)) : ".";
 }
 
-/// The file's name without folder and ending, as a C identifier: name of the program and of its symbol.
+/// The file's name without folder and ending, as a C identifier: name of the program and of its
+/// symbol.
 static const char *stem_of(Arena *arena, const char *path) {
   const char *slash = strrchr(path, '/');
   const char *base = slash ? slash + 1 : path;
@@ -37,8 +38,8 @@ static const char *stem_of(Arena *arena, const char *path) {
   return stem;
 }
 
-/// Unknown names are poisoned, so that evaluation may go on and find the other mistakes of the file; a file whose
-/// structure is wrong would only be misread.
+/// Unknown names are poisoned, so that evaluation may go on and find the other mistakes of the
+/// file; a file whose structure is wrong would only be misread.
 static bool only_unknown_names(const Diagnostics *diagnostics) {
   Span anywhere = {0};
   return diagnostics_errors(diagnostics) == diagnostics_count_code(diagnostics, E0201, anywhere);

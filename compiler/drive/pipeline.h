@@ -1,6 +1,7 @@
 // The corridor: text, tree, IR, loops, machine code, each room once and in order.
 //
-// Enters: a path and options. Leaves: at each stage what the next one wants; verbs stop where they like.
+// Enters: a path and options. Leaves: at each stage what the next one wants; verbs stop where they
+// like.
 #ifndef BLO_DRIVE_PIPELINE_H
 #define BLO_DRIVE_PIPELINE_H
 
@@ -21,12 +22,12 @@ typedef struct Pipeline {
   VEC(Schedule *) schedules; // one per entry
   EmitModule *module;
   EmitCode *code;
-  int kernels;               // distinct kernels emitted
-  double seconds;            // spent in pipeline_* calls
+  int kernels;    // distinct kernels emitted
+  double seconds; // spent in pipeline_* calls
 } Pipeline;
 
-/// Reads and checks `path`. False when there is nothing to go on with: an unreadable file (message printed), or
-/// mistakes other than unknown names (in the diagnostics).
+/// Reads and checks `path`. False when there is nothing to go on with: an unreadable file (message
+/// printed), or mistakes other than unknown names (in the diagnostics).
 bool pipeline_front(Pipeline *pipeline, Arena *arena, const Options *options, const char *path);
 /// Evaluates the program: `built`. `dims` replaces the options' dims when not NULL.
 bool pipeline_build(Pipeline *pipeline, const BuildOptions *build);
@@ -35,7 +36,8 @@ BuildOptions pipeline_build_options(const Pipeline *pipeline);
 void pipeline_optimize(Pipeline *pipeline);
 /// Lowers, plans and emits all entries into `module`.
 void pipeline_emit(Pipeline *pipeline, const char *cpu);
-/// Compiles in memory and fills `run` and the slots of every entry; or points them at the interpreter.
+/// Compiles in memory and fills `run` and the slots of every entry; or points them at the
+/// interpreter.
 bool pipeline_jit(Pipeline *pipeline);
 void pipeline_interpret(Pipeline *pipeline);
 /// Fills the program's notes from the module's table; after everything that may add rows.

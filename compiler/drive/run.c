@@ -5,8 +5,8 @@
 
 #include <stdio.h>
 
-/// Binds the dims from the data files. The result lives in the compilation's arena; 0, or the exit status after
-/// a message.
+/// Binds the dims from the data files. The result lives in the compilation's arena; 0, or the exit
+/// status after a message.
 static int bind_dims(Pipeline *p, const BuildOptions *build, RuntimeOptions *run, DimValue **dims,
                      size_t *count) {
   const blo_program *declared = build_declarations(p->compilation, p->program, build);

@@ -16,13 +16,20 @@ static bool parse_count(const char *text, int64_t *value) {
 static int take(Arena *arena, RuntimeOptions *run, const char *name, const char *value) {
   blo_run_options *o = &run->options;
   int64_t number = 0;
-  if (!strcmp(name, "--data")) VEC_PUSH(arena, &run->sources, value);
-  else if (!strcmp(name, "--out")) o->out = value;
-  else if (!strcmp(name, "--log")) o->log = value;
-  else if (!strcmp(name, "--plot")) o->plot = value;
-  else if (!strcmp(name, "--checkpoint")) o->checkpoint = value;
-  else if (!strcmp(name, "--resume")) o->resume = value;
-  else if (!strcmp(name, "--quiet")) o->quiet = true;
+  if (!strcmp(name, "--data"))
+    VEC_PUSH(arena, &run->sources, value);
+  else if (!strcmp(name, "--out"))
+    o->out = value;
+  else if (!strcmp(name, "--log"))
+    o->log = value;
+  else if (!strcmp(name, "--plot"))
+    o->plot = value;
+  else if (!strcmp(name, "--checkpoint"))
+    o->checkpoint = value;
+  else if (!strcmp(name, "--resume"))
+    o->resume = value;
+  else if (!strcmp(name, "--quiet"))
+    o->quiet = true;
   else if (!parse_count(value, &number)) {
     fprintf(stderr, "bloc: `%s` wants a whole number, not `%s`\n", name, value);
     return 2;

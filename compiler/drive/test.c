@@ -65,8 +65,10 @@ static bool wants_code(const blo_test *test, const char *code) {
   return false;
 }
 
-/// Notes that were raised and not expected, and those expected and not raised. True when there are none.
-static bool check_notes(const blo_program *program, const blo_test *test, const blo_test_result *result) {
+/// Notes that were raised and not expected, and those expected and not raised. True when there are
+/// none.
+static bool check_notes(const blo_program *program, const blo_test *test,
+                        const blo_test_result *result) {
   bool sound = true;
   for (size_t i = 0; i < program->note_count; i++) {
     const blo_note *note = &program->notes[i];
@@ -86,9 +88,8 @@ static bool check_notes(const blo_program *program, const blo_test *test, const 
 
 static void run_test(const blo_program *program, const blo_test *test, RuntimeOptions *run,
                      const char *path, Tally *tally) {
-  blo_test_options options = {.seed = run->options.seed,
-                              .dims = run->options.dims,
-                              .dim_count = run->options.dim_count};
+  blo_test_options options = {
+      .seed = run->options.seed, .dims = run->options.dims, .dim_count = run->options.dim_count};
   blo_test_result result;
   blo_status status = blo_run_test(run->options.context, program, test, &options, &result);
   bool passed = status == BLO_OK && result.failed == 0;
@@ -107,8 +108,10 @@ static void run_test(const blo_program *program, const blo_test *test, RuntimeOp
     if (result.failed) print_expectations(test, &result);
   }
   blo_test_result_release(&result);
-  if (passed) tally->passed++;
-  else tally->failed++;
+  if (passed)
+    tally->passed++;
+  else
+    tally->failed++;
 }
 
 static bool has_tests(const Node *file) {
@@ -155,7 +158,8 @@ int verb_test(Arena *arena, const Options *options) {
   int status = runtime_options_parse(arena, options, &run);
   if (status) return status;
   PathList paths = {0};
-  for (size_t i = 0; i < options->files.count; i++) collect(arena, options->files.data[i], 0, &paths);
+  for (size_t i = 0; i < options->files.count; i++)
+    collect(arena, options->files.data[i], 0, &paths);
   Tally tally = {0};
   for (size_t i = 0; i < paths.count; i++) {
     // One arena a file: a folder may hold many programs.

@@ -19,8 +19,7 @@ void *vec_grow(Arena *arena, void *data, size_t count, size_t *capacity, size_t 
 #define VEC_PUSH(arena, v, item)                                                                   \
   do {                                                                                             \
     if ((v)->count == (v)->capacity)                                                               \
-      (v)->data =                                                                                  \
-          vec_grow((arena), (v)->data, (v)->count, &(v)->capacity, sizeof *(v)->data);             \
+      (v)->data = vec_grow((arena), (v)->data, (v)->count, &(v)->capacity, sizeof *(v)->data);     \
     (v)->data[(v)->count++] = (item);                                                              \
   } while (0)
 

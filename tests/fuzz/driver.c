@@ -1,7 +1,8 @@
 // usage: fuzz_NAME [--runs N] [--seconds S] [--seed K] seed-file...
 //
-// Each run picks a seed file, applies a few random edits (flip, delete, duplicate, insert a word, splice
-// another seed) and calls fuzz_one. A crash is repeated with --seed and --runs as printed at the start.
+// Each run picks a seed file, applies a few random edits (flip, delete, duplicate, insert a word,
+// splice another seed) and calls fuzz_one. A crash is repeated with --seed and --runs as printed at
+// the start.
 #include "driver.h"
 
 #include <stdio.h>
@@ -84,10 +85,14 @@ int main(int argc, char **argv) {
   long runs = 1000;
   double seconds = 0;
   for (int i = 1; i < argc; i++) {
-    if (!strcmp(argv[i], "--runs") && i + 1 < argc) runs = strtol(argv[++i], NULL, 10);
-    else if (!strcmp(argv[i], "--seconds") && i + 1 < argc) seconds = strtod(argv[++i], NULL);
-    else if (!strcmp(argv[i], "--seed") && i + 1 < argc) state = strtoull(argv[++i], NULL, 10) | 1;
-    else load(argv[i]);
+    if (!strcmp(argv[i], "--runs") && i + 1 < argc)
+      runs = strtol(argv[++i], NULL, 10);
+    else if (!strcmp(argv[i], "--seconds") && i + 1 < argc)
+      seconds = strtod(argv[++i], NULL);
+    else if (!strcmp(argv[i], "--seed") && i + 1 < argc)
+      state = strtoull(argv[++i], NULL, 10) | 1;
+    else
+      load(argv[i]);
   }
   if (!seed_count) {
     fprintf(stderr, "no seed files\n");

@@ -1,7 +1,9 @@
-// A small mutating fuzzer: seeds from files, random edits, a time or run limit, reproducible by number.
+// A small mutating fuzzer: seeds from files, random edits, a time or run limit, reproducible by
+// number.
 //
 // A harness is one file fuzz_NAME.c with `fuzz_one` and `fuzz_name`; it must survive any bytes.
-// Runs by itself under ASan+UBSan; with clang's -fsanitize=fuzzer the same `fuzz_one` serves libFuzzer.
+// Runs by itself under ASan+UBSan; with clang's -fsanitize=fuzzer the same `fuzz_one` serves
+// libFuzzer.
 #ifndef BLO_TESTS_FUZZ_DRIVER_H
 #define BLO_TESTS_FUZZ_DRIVER_H
 

@@ -3,8 +3,9 @@
 
 #include "ir/passes.h"
 
-const char *const fuzz_words[] = {"%1",   "f64", "[n]",  "loop ", "yield", "{",      "}",    "dims(n)",
-                                  "dot ", "%x",  "func", "!14",   "view ", "1e999", "nan", NULL};
+const char *const fuzz_words[] = {"%1",    "f64",     "[n]",  "loop ", "yield", "{",
+                                  "}",     "dims(n)", "dot ", "%x",    "func",  "!14",
+                                  "view ", "1e999",   "nan",  NULL};
 
 static const char *no_module(void *self, const char *name, const char **path, size_t *length,
                              bool *library) {

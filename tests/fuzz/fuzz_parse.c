@@ -4,9 +4,10 @@
 #include "check/check.h"
 #include "parse/parse.h"
 
-const char *const fuzz_words[] = {"{",     "}",     "(",     ")",      ";",      "for",      "let ",
-                                  "if ",   "then ", "loop ", "fn u -> ", "upper {", "lower {", "solve {",
-                                  "1e999", "\"",    "/*",    "///",    "..",     "method m() {", NULL};
+const char *const fuzz_words[] = {
+    "{",     "}",     "(",     ")",        ";",       "for",          "let ",
+    "if ",   "then ", "loop ", "fn u -> ", "upper {", "lower {",      "solve {",
+    "1e999", "\"",    "/*",    "///",      "..",      "method m() {", NULL};
 
 static const char *no_module(void *self, const char *name, const char **path, size_t *length,
                              bool *library) {

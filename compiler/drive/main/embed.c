@@ -20,8 +20,7 @@ static int write_module(FILE *out, int number, const char *path) {
   }
   fprintf(out, "static const unsigned char text_%d[] = {", number);
   long length = 0;
-  for (int c; (c = fgetc(in)) != EOF; length++)
-    fprintf(out, length % 20 ? "%d," : "\n  %d,", c);
+  for (int c; (c = fgetc(in)) != EOF; length++) fprintf(out, length % 20 ? "%d," : "\n  %d,", c);
   fprintf(out, "\n  0};\nenum { length_%d = %ld };\n", number, length);
   int failed = ferror(in);
   fclose(in);
@@ -35,7 +34,8 @@ int main(int argc, char **argv) {
     perror(argv[1]);
     return 1;
   }
-  fprintf(out, "// Made by compiler/drive/main/embed.c from stdlib/*.blo.\n#include \"drive/library.h\"\n\n");
+  fprintf(out, "// Made by compiler/drive/main/embed.c from stdlib/*.blo.\n#include "
+               "\"drive/library.h\"\n\n");
   for (int i = 2; i < argc; i++)
     if (write_module(out, i, argv[i])) return 1;
   fprintf(out, "\nconst LibraryModule library_modules[] = {\n");
