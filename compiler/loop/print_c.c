@@ -8,11 +8,13 @@
 
 #include "base/map.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <string.h>
 
-static const char preamble[] =
-    "#include <math.h>\n#include <stdbool.h>\n#include <stdint.h>\n#include <string.h>\n"
+static const char preamble[] = // once, where files of several schedules are joined
+    "#ifndef BLO_KERNELS\n#define BLO_KERNELS\n#include <math.h>\n#include <stdbool.h>\n#include "
+    "<stdint.h>\n#include <string.h>\n"
     "#include \"common/rng.h\"\n\n"
     "typedef struct { uint16_t bits; } bf16;\n"
     "static inline float bf16_value(bf16 x) {\n"
@@ -48,7 +50,7 @@ static const char preamble[] =
     "static inline double softplus(double x) {\n"
     "  return (x > 0 ? x : 0 * x) + log1p(exp(-fabs(x)));\n}\n"
     "static inline int64_t floor_div(int64_t x, int64_t y) { return div_i64(x, y); }\n"
-    "static inline int64_t larger(int64_t x, int64_t y) { return x > y ? x : y; }\n\n";
+    "static inline int64_t larger(int64_t x, int64_t y) { return x > y ? x : y; }\n#endif\n\n";
 
 static const char *value_text(Dtype dtype) {
   static const char *const texts[] = {"_Float16", "float",   "float",   "double",
@@ -390,11 +392,12 @@ static void declare_registers(CPrinter *p, const StmtList *body) {
   }
 }
 
-static void print_c_kernel(TextBuffer *out, const Kernel *kernel, size_t number) {
+static void print_c_kernel(TextBuffer *out, const char *prefix, const Kernel *kernel,
+                           size_t number) {
   CPrinter p = {.out = out, .kernel = kernel, .depth = 1};
   NameList names = {0};
   collect_names(out->arena, &kernel->body, &names);
-  text_addf(out, "void kernel_%zu(", number);
+  text_addf(out, "void %s_kernel_%zu(", prefix, number);
   for (size_t i = 0; i < kernel->buffers.count; i++) {
     const KernelBuffer *b = &kernel->buffers.data[i];
     text_addf(out, "%s%s *restrict b%zu, ", b->writes ? "" : "const ", memory_text(b->dtype), i);
@@ -413,6 +416,9 @@ static void print_c_kernel(TextBuffer *out, const Kernel *kernel, size_t number)
 
 void schedule_print_c(TextBuffer *out, const Schedule *schedule) {
   text_addf(out, "// kernels of %s\n%s", schedule->name, preamble);
+  char *prefix = arena_string(out->arena, schedule->name, strlen(schedule->name));
+  for (char *c = prefix; *c; c++)
+    if (!isalnum((unsigned char)*c)) *c = '_';
   for (size_t i = 0; i < schedule->kernels.count; i++)
-    print_c_kernel(out, schedule->kernels.data[i], i);
+    print_c_kernel(out, prefix, schedule->kernels.data[i], i);
 }
