@@ -1,21 +1,21 @@
 // Batches: rows of a table, chosen by the IR itself.
 //
-// Enters: `batch b = sample(train, 128);` at a point. Leaves: an object whose columns are gathers by
-// `index`, made on demand. `sample` draws without replacement anew for every draw; `shuffle` walks through a
-// fresh order each epoch; `sequence` walks in table order. A batch as large as its table, and every batch
-// under `full(f)`, is the table itself.
+// Enters: `batch b = sample(train, 128);` at a point. Leaves: an object whose columns are gathers
+// by `index`, made on demand. `sample` draws without replacement anew for every draw; `shuffle`
+// walks through a fresh order each epoch; `sequence` walks in table order. A batch as large as its
+// table, and every batch under `full(f)`, is the table itself.
 #include "build/program.h"
 
 typedef struct Batch {
   Context *context;
   Point *point;
-  const Node *node;         // NODE_BATCH
+  const Node *node; // NODE_BATCH
   const Binding *table;
-  const Dim *rows, *size;   // of the table, of the batch
+  const Dim *rows, *size; // of the table, of the batch
   Builtin sampler;
   bool whole;
-  Value *index;             // made on demand
-  Map *columns;             // Name -> Staged
+  Value *index; // made on demand
+  Map *columns; // Name -> Staged
 } Batch;
 
 static Builtin sampler_of(const Node *value) {
@@ -121,8 +121,8 @@ static const Node *table_argument(Context *c, const Node *node, const Node *call
   for (size_t i = 0; i < arguments->count; i++) {
     const Node *argument = arguments->data[i];
     if (!argument->as.argument.name.name) continue;
-    report(build_diagnostics(c->build), E0211, argument->span,
-           "`%s` of a batch comes later", argument->as.argument.name.name);
+    report(build_diagnostics(c->build), E0211, argument->span, "`%s` of a batch comes later",
+           argument->as.argument.name.name);
     return NULL;
   }
   const Node *table = arguments->count == 2 ? arguments->data[0]->as.argument.value : NULL;
@@ -147,9 +147,12 @@ static bool batch_size(Context *c, Batch *batch, const Node *value) {
     return false;
   }
   DimTable *dims = c->module->dims;
-  if (c->e->dynamic.full || batch->rows == batch->size) batch->whole = true;
-  else if (dim_difference(dims, batch->rows, batch->size, &difference)) batch->whole = difference <= 0;
-  else dim_require_nonnegative(dims, dim_sub(dims, batch->rows, batch->size), size->span);
+  if (c->e->dynamic.full || batch->rows == batch->size)
+    batch->whole = true;
+  else if (dim_difference(dims, batch->rows, batch->size, &difference))
+    batch->whole = difference <= 0;
+  else
+    dim_require_nonnegative(dims, dim_sub(dims, batch->rows, batch->size), size->span);
   return true;
 }
 
@@ -158,8 +161,8 @@ Staged *batch_value(Context *c, Point *point, const Node *node) {
   Builtin sampler = sampler_of(value);
   if (!sampler) {
     if (value->kind == NODE_ERROR) return staged_poison;
-    Diagnostic *d = report(build_diagnostics(c->build), E0303, value->span,
-                           "`%s` is no batch", node->as.batch.name.name);
+    Diagnostic *d = report(build_diagnostics(c->build), E0303, value->span, "`%s` is no batch",
+                           node->as.batch.name.name);
     diagnostic_help(d, "batches are made by `sample(table, B)`, `shuffle(table, B)` or "
                        "`sequence(table, B)`");
     return staged_poison;
@@ -167,14 +170,20 @@ Staged *batch_value(Context *c, Point *point, const Node *node) {
   const Node *table = table_argument(c, node, value);
   if (!table) return staged_poison;
   Batch *batch = ARENA_NEW(c->build->arena, Batch);
-  *batch = (Batch){.context = c, .point = point, .node = node, .sampler = sampler,
-                   .table = table->as.name.binding, .columns = map_create(c->build->arena)};
+  *batch = (Batch){.context = c,
+                   .point = point,
+                   .node = node,
+                   .sampler = sampler,
+                   .table = table->as.name.binding,
+                   .columns = map_create(c->build->arena)};
   batch->rows = table_rows(c, batch->table->node);
   if (!batch->rows || !batch_size(c, batch, value)) return staged_poison;
   Object *object = ARENA_NEW(c->build->arena, Object);
-  *object = (Object){.kind = OBJECT_BATCH, .data = batch, .member = batch_member,
-                     .binding = node->as.batch.binding,
-                     .phrase = arena_printf(c->build->arena, "the batch `%s`",
-                                            node->as.batch.name.name)};
+  *object =
+      (Object){.kind = OBJECT_BATCH,
+               .data = batch,
+               .member = batch_member,
+               .binding = node->as.batch.binding,
+               .phrase = arena_printf(c->build->arena, "the batch `%s`", node->as.batch.name.name)};
   return staged_object(c->e, object);
 }

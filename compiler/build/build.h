@@ -1,8 +1,9 @@
 // Tree to IR: the product of the build stage.
 //
-// Enters: a checked program, values for dims (from data or -D), the chosen solve block and overrides.
-// Leaves: a module with one function per entry and the `blo_program` that describes them; entry functions'
-// `run` are NULL until drive fills them with machine code or with the interpreter.
+// Enters: a checked program, values for dims (from data or -D), the chosen solve block and
+// overrides. Leaves: a module with one function per entry and the `blo_program` that describes
+// them; entry functions' `run` are NULL until drive fills them with machine code or with the
+// interpreter.
 #ifndef BLO_BUILD_BUILD_H
 #define BLO_BUILD_BUILD_H
 
@@ -11,8 +12,13 @@
 #include "text/compilation.h"
 #include <blo/program.h>
 
-typedef struct DimValue { const char *name; int64_t value; } DimValue;
-typedef struct SettingOverride { const char *key, *value; } SettingOverride; // --set key=expression
+typedef struct DimValue {
+  const char *name;
+  int64_t value;
+} DimValue;
+typedef struct SettingOverride {
+  const char *key, *value;
+} SettingOverride; // --set key=expression
 
 /// A variable of a level: its leaves are parameters [first, first + count) of the functions below.
 typedef struct ProblemVariable {
@@ -21,42 +27,42 @@ typedef struct ProblemVariable {
   int first, count;
 } ProblemVariable;
 
-/// A bilevel problem with its method as IR, for the level checks. Parameters of all functions: leaves of x, leaves
-/// of y, then whatever else they need.
+/// A bilevel problem with its method as IR, for the level checks. Parameters of all functions:
+/// leaves of x, leaves of y, then whatever else they need.
 typedef struct LevelProblem {
-  Func *upper, *lower;             // F and f: one scalar
-  Func *start;                     // start values of y
-  Func *hypergradient;             // leaves of x; NULL when the method moves x itself
+  Func *upper, *lower; // F and f: one scalar
+  Func *start;         // start values of y
+  Func *hypergradient; // leaves of x; NULL when the method moves x itself
   const ProblemVariable *upper_variables, *lower_variables;
   size_t upper_count, lower_count;
   Span upper_objective, lower_objective, method_span, lower_span;
   const char *method;
-  const char *start_methods;       // methods that differentiate the start value, for help; may be NULL
+  const char *start_methods; // methods that differentiate the start value, for help; may be NULL
 } LevelProblem;
 
 typedef struct BuildOptions {
-  const char *solve;            // NULL: the unnamed block
-  const DimValue *dims;         // bound dims; others stay free
+  const char *solve;    // NULL: the unnamed block
+  const DimValue *dims; // bound dims; others stay free
   size_t dim_count;
   const SettingOverride *overrides;
   size_t override_count;
-  bool stages, tests;           // which entries to build
-  const char *test_filter;      // NULL: all tests
-  bool all_solves;              // check every solve block
+  bool stages, tests;      // which entries to build
+  const char *test_filter; // NULL: all tests
+  bool all_solves;         // check every solve block
   /// levels_check of compiler/levels, which comes after this folder; NULL: levels are not checked.
   void (*check_levels)(Compilation *compilation, const LevelProblem *problem);
 } BuildOptions;
 
 typedef struct Built {
   Module *module;
-  blo_program *program;         // entries[i].run is NULL
-  Func **funcs;                 // funcs[i] belongs to program->entries[i]
-  Name *atoms;                  // free dim atoms in the order of program->dims
+  blo_program *program; // entries[i].run is NULL
+  Func **funcs;         // funcs[i] belongs to program->entries[i]
+  Name *atoms;          // free dim atoms in the order of program->dims
   size_t atom_count;
 } Built;
 
-/// Declared data and dims, for reading files before anything is built. Reports mistakes in the types.
-/// Fills only dims, data, conditions.
+/// Declared data and dims, for reading files before anything is built. Reports mistakes in the
+/// types. Fills only dims, data, conditions.
 const blo_program *build_declarations(Compilation *compilation, const Program *program,
                                       const BuildOptions *options);
 /// NULL when there were errors.

@@ -1,7 +1,7 @@
 // Trying a solve block: everything a stage needs is evaluated once in a module that is thrown away.
 //
-// Enters: a stage and the name of a solve block. Leaves: diagnostics. F, f, the start values and the
-// hypergradient become functions over (x leaves, y leaves, ...), which the level checks read.
+// Enters: a stage and the name of a solve block. Leaves: diagnostics. F, f, the start values and
+// the hypergradient become functions over (x leaves, y leaves, ...), which the level checks read.
 #include "build/program.h"
 
 #include "build/dependence.h"
@@ -47,14 +47,13 @@ static Func *function_finish(Context *c, Staged *value) {
 
 static Func *objective_func(Context *c, const Level *level) {
   Parameters p = function_create(c, level->word);
-  return function_finish(
-      c, objective_value(c, c->stage, level, p.x, p.y, level->objective->span));
+  return function_finish(c, objective_value(c, c->stage, level, p.x, p.y, level->objective->span));
 }
 
 static Func *start_func(Context *c) {
   Parameters p = function_create(c, "start");
-  return function_finish(c, start_bundle(c, c->stage, &c->stage->lower, p.x,
-                                         c->stage->lower.node->span));
+  return function_finish(
+      c, start_bundle(c, c->stage, &c->stage->lower, p.x, c->stage->lower.node->span));
 }
 
 // The whole step from arbitrary x and y, other state at its start; gives the hypergradient.
@@ -82,8 +81,7 @@ static Func *step_func(Context *c, bool *ok) {
 static bool depends_on_upper(Context *c, Func *start) {
   ValueList likes = {0};
   staged_leaves(c->e, c->stage->upper.like, &likes);
-  Map *map =
-      dependence_map(c->build->arena, start->body, start->body->params.data, likes.count);
+  Map *map = dependence_map(c->build->arena, start->body, start->body->params.data, likes.count);
   for (size_t i = 0; i < start->body->yields.count; i++)
     if (dependence_get(map, start->body->yields.data[i]) != DEPENDS_NOT) return true;
   return false;
@@ -148,7 +146,10 @@ static const char *start_methods(Context *c) {
 
 static void check_levels(Context *c, Func *upper, Func *lower, Func *start, Func *step) {
   const Stage *stage = c->stage;
-  LevelProblem problem = {.upper = upper, .lower = lower, .start = start, .hypergradient = step,
+  LevelProblem problem = {.upper = upper,
+                          .lower = lower,
+                          .start = start,
+                          .hypergradient = step,
                           .upper_objective = stage->upper.objective->span,
                           .lower_objective = stage->lower.objective->span,
                           .method_span = stage->method->span,
@@ -164,8 +165,10 @@ static void check_levels(Context *c, Func *upper, Func *lower, Func *start, Func
 
 static bool check_single(Context *c, bool solvable) {
   bool ok = solvable;
-  if (solvable) step_func(c, &ok);
-  else objective_func(c, &c->stage->upper);
+  if (solvable)
+    step_func(c, &ok);
+  else
+    objective_func(c, &c->stage->upper);
   return ok;
 }
 

@@ -1,7 +1,7 @@
 // What names of the program level mean while ops are made.
 //
-// Enters: bindings that no environment holds. Leaves: values; NULL where a name means nothing here, which the
-// evaluator reports.
+// Enters: bindings that no environment holds. Leaves: values; NULL where a name means nothing here,
+// which the evaluator reports.
 #include "build/program.h"
 
 #include <stdarg.h>
@@ -179,7 +179,10 @@ static Staged *stage_value(Context *c, const Binding *binding) {
   self[0] = c;
   self[1] = stage;
   Object *object = ARENA_NEW(c->build->arena, Object);
-  *object = (Object){.kind = OBJECT_STAGE, .binding = binding, .data = self, .member = stage_member,
+  *object = (Object){.kind = OBJECT_STAGE,
+                     .binding = binding,
+                     .data = self,
+                     .member = stage_member,
                      .phrase = arena_printf(c->build->arena, "the stage `%s`", binding->name)};
   return staged_object(c->e, object);
 }
@@ -216,9 +219,12 @@ static Staged *resolve(Evaluator *e, const Binding *binding, Span span, void *se
   (void)e;
   Context *c = self;
   switch (binding->kind) {
-  case BIND_DIM: return dim_value(c, binding, span);
-  case BIND_CONST: return constant_value(c, binding, span);
-  case BIND_TABLE: return table_value(c, binding);
+  case BIND_DIM:
+    return dim_value(c, binding, span);
+  case BIND_CONST:
+    return constant_value(c, binding, span);
+  case BIND_TABLE:
+    return table_value(c, binding);
   case BIND_FIELD: {
     const Field *field = field_of_binding(c->build, binding);
     return field ? field_value(c, field, span) : NULL;
@@ -227,10 +233,14 @@ static Staged *resolve(Evaluator *e, const Binding *binding, Span span, void *se
   case BIND_STATE:
   case BIND_BATCH:
   case BIND_REPORT:
-  case BIND_LOCAL: return level_name(c, binding, span);
-  case BIND_STAGE: return stage_value(c, binding);
-  case BIND_IMPLICIT: return implicit_name(c, binding, span);
-  default: return NULL;
+  case BIND_LOCAL:
+    return level_name(c, binding, span);
+  case BIND_STAGE:
+    return stage_value(c, binding);
+  case BIND_IMPLICIT:
+    return implicit_name(c, binding, span);
+  default:
+    return NULL;
   }
 }
 
@@ -243,8 +253,10 @@ static Staged *program_builtin(const Call *call, Builtin builtin, void *self) {
   }
   Diagnostic *d = report(build_diagnostics(c->build), E0207, call->span,
                          "`%s` cannot be used in an expression", name);
-  if (builtin == BUILTIN_CLASSES) diagnostic_help(d, "it belongs to data: `y: i32 in classes(k);`");
-  else diagnostic_help(d, "it makes a batch of a level: `batch b = %s(train, 128);`", name);
+  if (builtin == BUILTIN_CLASSES)
+    diagnostic_help(d, "it belongs to data: `y: i32 in classes(k);`");
+  else
+    diagnostic_help(d, "it makes a batch of a level: `batch b = %s(train, 128);`", name);
   return staged_poison;
 }
 

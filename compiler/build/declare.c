@@ -1,8 +1,8 @@
 // Declared dims and data: rows of the program's description, and values inside entries.
 //
-// Enters: `dim` and `data` items of the user's file. Leaves: `Field`s in file order with their types; in an
-// entry a field is an input, unless the program makes it (an initialiser) and the entry is the one that makes
-// it, or a test draws it.
+// Enters: `dim` and `data` items of the user's file. Leaves: `Field`s in file order with their
+// types; in an entry a field is an input, unless the program makes it (an initialiser) and the
+// entry is the one that makes it, or a test draws it.
 #include "build/program.h"
 
 #include <string.h>
@@ -15,8 +15,12 @@ static void collect_data(Build *b, const Node *data) {
     const Node *node = data->as.data.fields.data[i];
     if (node->kind != PART_FIELD) continue;
     const char *name = node->as.field.name.name;
-    Field field = {.node = node, .data = data, .name = name, .in_table = in_table,
-                   .computed = node->as.field.initial != NULL, .index = (int)b->fields.count};
+    Field field = {.node = node,
+                   .data = data,
+                   .name = name,
+                   .in_table = in_table,
+                   .computed = node->as.field.initial != NULL,
+                   .index = (int)b->fields.count};
     if (in_table) field.name = arena_printf(b->arena, "%s.%s", data->as.data.name.name, name);
     VEC_PUSH(b->arena, &b->fields, field);
   }
@@ -78,8 +82,8 @@ static const Dim *declared_classes(Context *c, const Node *set) {
   bool classes = binding && binding->kind == BIND_BUILTIN && binding->builtin == BUILTIN_CLASSES;
   if (!classes || set->as.call.arguments.count != 1) {
     if (set->kind == NODE_ERROR) return NULL;
-    Diagnostic *d = report(build_diagnostics(c->build), E0208, set->span,
-                           "data has no set of this kind");
+    Diagnostic *d =
+        report(build_diagnostics(c->build), E0208, set->span, "data has no set of this kind");
     diagnostic_help(d, "integers below k are declared by `in classes(k)`");
     return NULL;
   }
@@ -137,8 +141,10 @@ const FieldValue *field_declared(Context *c, const Field *field) {
 // The type one row of a computed column has.
 static TypeSpec row_spec(const FieldValue *field) {
   int skip = field->extent ? 1 : 0;
-  return (TypeSpec){.kind = SPEC_TENSOR, .dtype = field->type->dtype,
-                    .rank = field->type->rank - skip, .shape = field->type->shape + skip,
+  return (TypeSpec){.kind = SPEC_TENSOR,
+                    .dtype = field->type->dtype,
+                    .rank = field->type->rank - skip,
+                    .shape = field->type->shape + skip,
                     .span = field->field->node->as.field.type->span};
 }
 
@@ -236,7 +242,9 @@ Staged *table_value(Context *c, const Binding *binding) {
   Table *table = ARENA_NEW(c->build->arena, Table);
   *table = (Table){c, binding};
   Object *object = ARENA_NEW(c->build->arena, Object);
-  *object = (Object){.kind = OBJECT_TABLE, .binding = binding, .data = table,
+  *object = (Object){.kind = OBJECT_TABLE,
+                     .binding = binding,
+                     .data = table,
                      .member = table_member,
                      .phrase = arena_printf(c->build->arena, "the table `%s`", binding->name)};
   return staged_object(c->e, object);

@@ -53,8 +53,8 @@ static void walk_loop(Map *map, const Op *op) {
     if (op->region_count < 2) continue;
     Block *condition = op->regions[1];
     for (int i = 0; i < carries; i++)
-      changed |= put(map, condition->params.data[1 + i],
-                     dependence_get(map, body->params.data[1 + i]));
+      changed |=
+          put(map, condition->params.data[1 + i], dependence_get(map, body->params.data[1 + i]));
     walk(map, condition);
     trips = more(trips, at_most(dependence_get(map, condition->yields.data[0]), DEPENDS_STEPWISE));
   }
@@ -73,15 +73,16 @@ static Dependence through(const Map *map, const Op *op) {
     return more(at_most(operand(map, op, 0), DEPENDS_STEPWISE),
                 more(operand(map, op, 1), operand(map, op, 2)));
   if (op->code == OP_STOP) return DEPENDS_NOT;
-  if (op_table[op->code].smoothness == SMOOTHNESS_STEPWISE)
-    return at_most(kind, DEPENDS_STEPWISE);
+  if (op_table[op->code].smoothness == SMOOTHNESS_STEPWISE) return at_most(kind, DEPENDS_STEPWISE);
   return kind;
 }
 
 static void walk(Map *map, Block *block) {
   for (Op *op = block->first; op; op = op->next) {
-    if (op->code == OP_IF) walk_if(map, op);
-    else if (op->code == OP_LOOP) walk_loop(map, op);
+    if (op->code == OP_IF)
+      walk_if(map, op);
+    else if (op->code == OP_LOOP)
+      walk_loop(map, op);
     else {
       Dependence kind = through(map, op);
       for (int i = 0; i < op->result_count; i++) put(map, op->results[i], kind);

@@ -1,7 +1,7 @@
 // The description of a program: rows of blo_program from what was built.
 //
-// Enters: declarations, entries, stages, tests. Leaves: constant data whose pointers all lead into the compilation's
-// arena; `run` of every entry is NULL.
+// Enters: declarations, entries, stages, tests. Leaves: constant data whose pointers all lead into
+// the compilation's arena; `run` of every entry is NULL.
 #include "build/program.h"
 
 #include <string.h>
@@ -51,18 +51,20 @@ static void describe_dims(Context *c, blo_program *program, const Name **atoms,
   *atom_count = count;
 }
 
-static void describe_data(Context *c, blo_program *program, const Name *atoms,
-                          size_t atom_count) {
+static void describe_data(Context *c, blo_program *program, const Name *atoms, size_t atom_count) {
   Build *b = c->build;
   blo_data *rows = ARENA_ARRAY(b->arena, blo_data, b->fields.count + 1);
   for (size_t i = 0; i < b->fields.count; i++) {
     const Field *field = &b->fields.data[i];
     const FieldValue *value = field_declared(c, field);
     if (!value) continue;
-    rows[i] = (blo_data){.name = field->name, .place = place_text(b, field->node->span),
-                         .dtype = (int32_t)value->type->dtype, .rank = value->type->rank,
+    rows[i] = (blo_data){.name = field->name,
+                         .place = place_text(b, field->node->span),
+                         .dtype = (int32_t)value->type->dtype,
+                         .rank = value->type->rank,
                          .shape = describe_shape(b, value->type, atoms, atom_count),
-                         .shape_text = shape_text(b, field), .computed = field->computed};
+                         .shape_text = shape_text(b, field),
+                         .computed = field->computed};
     int64_t classes;
     if (value->classes && dim_is_const(value->classes, &classes)) rows[i].classes = classes;
   }
@@ -108,7 +110,8 @@ static void describe_notes(Context *c, blo_program *program) {
   blo_note *rows = ARENA_ARRAY(b->arena, blo_note, count + 1);
   for (size_t i = 0; i < count; i++) {
     const ModuleNote *note = &c->module->notes.data[i];
-    rows[i] = (blo_note){.code = error_code_text((ErrorCode)note->code), .text = note->text,
+    rows[i] = (blo_note){.code = error_code_text((ErrorCode)note->code),
+                         .text = note->text,
                          .place = place_text(b, note->span)};
   }
   program->notes = rows;
@@ -123,8 +126,7 @@ static void describe_values(Context *c, blo_value *values, size_t count, const V
     values[i].shape = describe_shape(c->build, ir->data[i]->type, atoms, atom_count);
 }
 
-static blo_entry *describe_entries(Context *c, Built *built, const Name *atoms,
-                                   size_t atom_count) {
+static blo_entry *describe_entries(Context *c, Built *built, const Name *atoms, size_t atom_count) {
   Build *b = c->build;
   size_t count = b->entries.list.count;
   blo_entry *rows = ARENA_ARRAY(b->arena, blo_entry, count + 1);
@@ -133,10 +135,12 @@ static blo_entry *describe_entries(Context *c, Built *built, const Name *atoms,
     Entry *entry = b->entries.list.data[i];
     describe_values(c, entry->inputs.data, entry->inputs.count, &entry->func->body->params, atoms,
                     atom_count);
-    describe_values(c, entry->outputs.data, entry->outputs.count, &entry->func->body->yields,
-                    atoms, atom_count);
-    rows[i] = (blo_entry){.name = entry->name, .inputs = entry->inputs.data,
-                          .input_count = entry->inputs.count, .outputs = entry->outputs.data,
+    describe_values(c, entry->outputs.data, entry->outputs.count, &entry->func->body->yields, atoms,
+                    atom_count);
+    rows[i] = (blo_entry){.name = entry->name,
+                          .inputs = entry->inputs.data,
+                          .input_count = entry->inputs.count,
+                          .outputs = entry->outputs.data,
                           .output_count = entry->outputs.count};
     built->funcs[i] = entry->func;
   }

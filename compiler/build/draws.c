@@ -1,9 +1,9 @@
 // Keys of random draws.
 //
-// A draw is a pure function of (seed, stage, step, draw number, place): the key of a stage's step is
-// folded from the seed, `dynamic_draw` folds the draw number in, and places (clauses, call paths) are
-// folded by whoever draws. Everything evaluated in one step therefore sees the same values, and a run
-// replays from (seed, t) alone.
+// A draw is a pure function of (seed, stage, step, draw number, place): the key of a stage's step
+// is folded from the seed, `dynamic_draw` folds the draw number in, and places (clauses, call
+// paths) are folded by whoever draws. Everything evaluated in one step therefore sees the same
+// values, and a run replays from (seed, t) alone.
 #include "build/program.h"
 
 #include <string.h>
@@ -40,8 +40,7 @@ void dynamic_draw(Evaluator *e, Value *draw) {
   e->dynamic.draw = draw;
   if (!e->dynamic.step_key) return;
   Value *operands[] = {e->dynamic.step_key, draw};
-  e->dynamic.key =
-      ir_random(&e->builder, RANDOM_FOLD, type_scalar(e->module, DT_I64), operands, 2);
+  e->dynamic.key = ir_random(&e->builder, RANDOM_FOLD, type_scalar(e->module, DT_I64), operands, 2);
 }
 
 static Value *uniform_values(Context *c, const Type *type, Value *key, int64_t stream) {

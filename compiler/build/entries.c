@@ -1,8 +1,8 @@
 // Entry functions: IR functions whose parameters and results have roles in blo_program.
 //
-// Enters: a stage with its levels and instances. Leaves: `init`, `step` and `finish` of the stage, `data` for
-// fields that the program makes. Inputs appear when something asks for them; what turns out unused at the end
-// is taken away again.
+// Enters: a stage with its levels and instances. Leaves: `init`, `step` and `finish` of the stage,
+// `data` for fields that the program makes. Inputs appear when something asks for them; what turns
+// out unused at the end is taken away again.
 #include "build/program.h"
 #include "build/staging.h"
 
@@ -18,7 +18,10 @@ Entry *entry_create(Context *c, const char *name) {
 
 Value *entry_input(Context *c, const char *name, const Type *type, int role, int index) {
   Entry *entry = c->entry;
-  blo_value row = {.name = name, .dtype = (int32_t)type->dtype, .rank = type->rank, .role = role,
+  blo_value row = {.name = name,
+                   .dtype = (int32_t)type->dtype,
+                   .rank = type->rank,
+                   .role = role,
                    .index = index};
   VEC_PUSH(c->build->arena, &entry->inputs, row);
   return block_add_param(entry->func->body, type, intern(c->build->compilation->names, name));
@@ -27,7 +30,10 @@ Value *entry_input(Context *c, const char *name, const Type *type, int role, int
 void entry_output(Context *c, const char *name, Value *value, int role, int index) {
   Entry *entry = c->entry;
   const Type *type = value->type;
-  blo_value row = {.name = name, .dtype = (int32_t)type->dtype, .rank = type->rank, .role = role,
+  blo_value row = {.name = name,
+                   .dtype = (int32_t)type->dtype,
+                   .rank = type->rank,
+                   .role = role,
                    .index = index};
   VEC_PUSH(c->build->arena, &entry->outputs, row);
   VEC_PUSH(c->module->arena, &entry->func->body->yields, value);
@@ -137,8 +143,7 @@ static void add_report(Context *c, ReportRows *rows, Name name, Staged *value, S
   Value *tensor = report_value(c, name, value, span);
   if (!tensor) return;
   int index = 0;
-  for (size_t i = 0; i < rows->list.count; i++)
-    index += rows->list.data[i].role == BLO_ROLE_REPORT;
+  for (size_t i = 0; i < rows->list.count; i++) index += rows->list.data[i].role == BLO_ROLE_REPORT;
   ReportRow row = {name, tensor, BLO_ROLE_REPORT, index};
   VEC_PUSH(c->build->arena, &rows->list, row);
 }
@@ -155,8 +160,8 @@ static void list_reports(Context *c, const NodeList *nodes, const char *word, Re
 
 static void add_objective(Context *c, ReportRows *rows, const Level *level, const StepResult *step,
                           int role) {
-  Staged *value = objective_value(c, c->stage, level, step->x_step, step->y_step,
-                                  level->objective->span);
+  Staged *value =
+      objective_value(c, c->stage, level, step->x_step, step->y_step, level->objective->span);
   if (staged_is_poison(value)) return;
   ReportRow row = {role == BLO_ROLE_UPPER_OBJECTIVE ? "upper_objective" : "lower_objective",
                    value->tensor, role, 0};
@@ -178,12 +183,12 @@ static void collect_reports(Context *c, const StepResult *step, ReportRows *rows
   point_close(c, point);
 }
 
-// Everything that only a reporting step needs is computed under `if reporting`; otherwise it is zero.
+// Everything that only a reporting step needs is computed under `if reporting`; otherwise it is
+// zero.
 static void output_reports(Context *c, const StepResult *step, ReportRows *rows) {
   Builder *b = &c->e->builder;
   Block *outer = b->block;
-  Value *wanted =
-      entry_input(c, "reporting", scalar_type(c, DT_BOOL), BLO_ROLE_REPORTING, 0);
+  Value *wanted = entry_input(c, "reporting", scalar_type(c, DT_BOOL), BLO_ROLE_REPORTING, 0);
   Block *yes = block_create(c->module, outer), *no = block_create(c->module, outer);
   b->block = yes;
   collect_reports(c, step, rows);
@@ -279,8 +284,10 @@ static const blo_report *describe_reports(Context *c, const ReportRows *rows, co
     const ReportRow *row = &rows->list.data[i];
     if (row->role != BLO_ROLE_REPORT) continue;
     const Type *type = row->value->type;
-    list[(*count)++] = (blo_report){.name = row->name, .dtype = (int32_t)type->dtype,
-                                    .rank = type->rank, .sign = 1.0,
+    list[(*count)++] = (blo_report){.name = row->name,
+                                    .dtype = (int32_t)type->dtype,
+                                    .rank = type->rank,
+                                    .sign = 1.0,
                                     .shape = describe_shape(c->build, type, atoms, atom_count)};
   }
   return list;
@@ -316,10 +323,14 @@ bool stage_entries(Context *c, Stage *stage, const Name *atoms, size_t atom_coun
   bool finishes = finish_entry(c, arena_printf(arena, "%s.finish", stage->name), &start, leaves,
                                &finals, &finish);
   blo_stage row = {.name = stage->name,
-                   .solve = stage->solve->as.solve.name.name ? stage->solve->as.solve.name.name : "",
-                   .state = leaves, .state_count = values.count,
-                   .iterations = constant_iterations(c), .report_every = stage->report_every,
-                   .seed = stage->seed, .maximize_upper = stage->upper.maximize,
+                   .solve =
+                       stage->solve->as.solve.name.name ? stage->solve->as.solve.name.name : "",
+                   .state = leaves,
+                   .state_count = values.count,
+                   .iterations = constant_iterations(c),
+                   .report_every = stage->report_every,
+                   .seed = stage->seed,
+                   .maximize_upper = stage->upper.maximize,
                    .maximize_lower = stage->lower.maximize};
   row.reports = describe_reports(c, &reports, atoms, atom_count, &row.report_count);
   row.finals = describe_reports(c, &finals, atoms, atom_count, &row.final_count);
@@ -346,7 +357,8 @@ bool data_entry(Context *c) {
     Staged *value = field_value(c, field, field->node->span);
     if (value->kind == STAGED_TENSOR)
       entry_output(c, field->name, value->tensor, BLO_ROLE_DATA, field->index);
-    else ok = false;
+    else
+      ok = false;
   }
   c->computed_inline = false;
   b->data_entry = (int)entry_finish(c);

@@ -1,18 +1,23 @@
-// Calls of methods, optimisers and sets: `adam(step = 1e-3, iters = 100)`, `nonneg`, `nn.clip(...)`.
+// Calls of methods, optimisers and sets: `adam(step = 1e-3, iters = 100)`, `nonneg`,
+// `nn.clip(...)`.
 //
-// Enters: the expression of a setting. Leaves: an `Instance`, whose arguments are evaluated each time they are
-// wanted, because a step size may depend on `iteration`. Names are looked up by the kind that is asked for:
-// `direct` may be a method and a solver at once.
+// Enters: the expression of a setting. Leaves: an `Instance`, whose arguments are evaluated each
+// time they are wanted, because a step size may depend on `iteration`. Names are looked up by the
+// kind that is asked for: `direct` may be a method and a solver at once.
 #include "build/program.h"
 
 #include <string.h>
 
 static const char *kind_word(BindingKind kind) {
   switch (kind) {
-  case BIND_METHOD: return "method";
-  case BIND_OPTIMIZER: return "optimiser";
-  case BIND_SET: return "set";
-  default: return "function";
+  case BIND_METHOD:
+    return "method";
+  case BIND_OPTIMIZER:
+    return "optimiser";
+  case BIND_SET:
+    return "set";
+  default:
+    return "function";
   }
 }
 
@@ -22,17 +27,23 @@ static NodeKind item_kind(BindingKind kind) {
 
 static const Ident *item_name(const Node *item) {
   switch (item->kind) {
-  case ITEM_METHOD: return &item->as.method.name;
-  case ITEM_OPTIMIZER: return &item->as.optimizer.name;
-  default: return &item->as.set.name;
+  case ITEM_METHOD:
+    return &item->as.method.name;
+  case ITEM_OPTIMIZER:
+    return &item->as.optimizer.name;
+  default:
+    return &item->as.set.name;
   }
 }
 
 static const NodeList *item_params(const Node *item) {
   switch (item->kind) {
-  case ITEM_METHOD: return &item->as.method.params;
-  case ITEM_OPTIMIZER: return &item->as.optimizer.params;
-  default: return &item->as.set.params;
+  case ITEM_METHOD:
+    return &item->as.method.params;
+  case ITEM_OPTIMIZER:
+    return &item->as.optimizer.params;
+  default:
+    return &item->as.set.params;
   }
 }
 
@@ -124,8 +135,10 @@ static void report_no_param(Context *c, const Instance *instance, const char *na
   diagnostic_label(d, item_name(instance->node)->span, "`%s` is defined here",
                    instance_name(instance));
   const char *close = closest_name(name, known.data, known.count);
-  if (close) diagnostic_help(d, "did you mean `%s`?", close);
-  else if (known.count) diagnostic_help(d, "it has %s", text_string(&list));
+  if (close)
+    diagnostic_help(d, "did you mean `%s`?", close);
+  else if (known.count)
+    diagnostic_help(d, "it has %s", text_string(&list));
 }
 
 static bool take_iterations(Context *c, Instance *instance, const Node *value,
@@ -198,9 +211,9 @@ static bool all_given(Context *c, const Instance *instance) {
   for (int i = 0; i < instance->count; i++) {
     const Argument *argument = &instance->arguments[i];
     if (argument->value || argument->param->kind != PART_PARAM) continue;
-    Diagnostic *d = report(build_diagnostics(c->build), E0304, instance->span,
-                           "`%s` needs a value for `%s`", instance_name(instance),
-                           argument->param->as.param.name.name);
+    Diagnostic *d =
+        report(build_diagnostics(c->build), E0304, instance->span, "`%s` needs a value for `%s`",
+               instance_name(instance), argument->param->as.param.name.name);
     diagnostic_label(d, argument->param->span, "declared here");
     ok = false;
   }
@@ -210,7 +223,9 @@ static bool all_given(Context *c, const Instance *instance) {
 Instance *instance_of_item(Context *c, const Node *item, Span span) {
   const NodeList *params = item_params(item);
   Instance *instance = ARENA_NEW(c->build->arena, Instance);
-  *instance = (Instance){.context = c, .node = item, .span = span,
+  *instance = (Instance){.context = c,
+                         .node = item,
+                         .span = span,
                          .arguments = ARENA_ARRAY(c->build->arena, Argument, params->count + 1),
                          .count = (int)params->count};
   for (size_t i = 0; i < params->count; i++) {
@@ -257,7 +272,8 @@ static Staged *optimizer_argument(Context *c, const Argument *argument) {
   if (binding && (binding->kind == BIND_LOCAL || binding->kind == BIND_IMPLICIT)) {
     Staged *given = evaluate(c->e, value, argument->environment, NULL);
     bool fits = given->kind == STAGED_OBJECT && given->object->kind == OBJECT_OPTIMIZER;
-    return fits || staged_is_poison(given) ? given : wrong_argument(c, argument, "an optimiser", given);
+    return fits || staged_is_poison(given) ? given
+                                           : wrong_argument(c, argument, "an optimiser", given);
   }
   Instance *inner = instance_create(c, value, argument->environment, BIND_OPTIMIZER, NULL);
   return inner ? optimizer_object(inner) : staged_poison;
@@ -295,8 +311,7 @@ const Environment *instance_environment(Instance *instance) {
     const Argument *argument = &instance->arguments[i];
     if (argument->param->kind != PART_PARAM) continue;
     Staged *value = argument->ready ? argument->ready : argument_value(c, argument);
-    environment =
-        environment_add(c->e, environment, argument->param->as.param.binding, value);
+    environment = environment_add(c->e, environment, argument->param->as.param.binding, value);
   }
   return environment;
 }

@@ -1,8 +1,9 @@
 // Hypergradient methods: what their names mean, and one run of the step block.
 //
-// Enters: a `method` item with arguments, and the state of a stage. Leaves: the new x, y and method states, the
-// hypergradient (or a moved x), and the reports, which are evaluated later and only where they are wanted.
-// `set` shadows: the environment is persistent, so closures keep the values they saw.
+// Enters: a `method` item with arguments, and the state of a stage. Leaves: the new x, y and method
+// states, the hypergradient (or a moved x), and the reports, which are evaluated later and only
+// where they are wanted. `set` shadows: the environment is persistent, so closures keep the values
+// they saw.
 #include "build/program.h"
 #include "build/staging.h"
 
@@ -16,8 +17,7 @@ static Staged *native(Context *c, const char *name, NativeFunction function) {
 
 static bool one_argument(const Call *call, const char *name, const char *form) {
   if (call->positional_count == 1 && !call->named_count) return true;
-  Diagnostic *d =
-      mistake(call->evaluator, E0304, call->span, "`%s` takes one argument", name);
+  Diagnostic *d = mistake(call->evaluator, E0304, call->span, "`%s` takes one argument", name);
   diagnostic_help(d, "write `%s`", form);
   return false;
 }
@@ -25,24 +25,23 @@ static bool one_argument(const Call *call, const char *name, const char *form) {
 static Staged *call_project_x(const Call *call, void *self) {
   Context *c = self;
   if (!one_argument(call, "project_x", "project_x(x)")) return staged_poison;
-  Staged *x = bundle_argument(c, call->positional[0], &c->stage->upper, call->spans[0],
-                              "`project_x`");
+  Staged *x =
+      bundle_argument(c, call->positional[0], &c->stage->upper, call->spans[0], "`project_x`");
   return project_level(c, &c->stage->upper, x, call->span);
 }
 
 static Staged *call_project_y(const Call *call, void *self) {
   Context *c = self;
   if (!one_argument(call, "project_y", "project_y(y)")) return staged_poison;
-  Staged *y = bundle_argument(c, call->positional[0], &c->stage->lower, call->spans[0],
-                              "`project_y`");
+  Staged *y =
+      bundle_argument(c, call->positional[0], &c->stage->lower, call->spans[0], "`project_y`");
   return project_level(c, &c->stage->lower, y, call->span);
 }
 
 static Staged *call_start(const Call *call, void *self) {
   Context *c = self;
   if (!one_argument(call, "start", "start(x)")) return staged_poison;
-  Staged *x =
-      bundle_argument(c, call->positional[0], &c->stage->upper, call->spans[0], "`start`");
+  Staged *x = bundle_argument(c, call->positional[0], &c->stage->upper, call->spans[0], "`start`");
   if (staged_is_poison(x)) return x;
   return start_bundle(c, c->stage, &c->stage->lower, x, call->span);
 }
@@ -60,8 +59,8 @@ static Staged *call_descend(const Call *call, void *self) {
     return staged_poison;
   }
   if (call->positional_count != 2) {
-    Diagnostic *d = mistake(c->e, E0304, call->span,
-                            "`descend` takes a function and a point to start from");
+    Diagnostic *d =
+        mistake(c->e, E0304, call->span, "`descend` takes a function and a point to start from");
     diagnostic_help(d, "write `descend(fn u -> f(x, u), y)`");
     return staged_poison;
   }
@@ -92,21 +91,36 @@ Staged *method_name(Context *c, int implicit, Span span) {
   const State *state = c->method_state;
   if (!state) return NULL;
   switch (implicit) {
-  case IMPLICIT_X: return state->x;
-  case IMPLICIT_Y: return state->y;
-  case IMPLICIT_UPPER_OBJECTIVE: return objective_function(c, true);
-  case IMPLICIT_LOWER_OBJECTIVE: return objective_function(c, false);
-  case IMPLICIT_T: return state->t ? staged_tensor(c->e, state->t) : NULL;
-  case IMPLICIT_PROJECT_X: return native(c, "project_x", call_project_x);
-  case IMPLICIT_PROJECT_Y: return native(c, "project_y", call_project_y);
-  case IMPLICIT_DESCEND: return native(c, "descend", call_descend);
-  case IMPLICIT_START: return native(c, "start", call_start);
-  case IMPLICIT_LOWER_OPT: return optimizer_name(c, c->stage->lower_optimizer, "lower", span);
-  case IMPLICIT_UPPER_OPT: return optimizer_name(c, c->stage->upper_optimizer, "upper", span);
-  case IMPLICIT_CONSTRAINTS: return later_name(c, span, "g");
-  case IMPLICIT_PROJECT: return later_name(c, span, "project");
-  case IMPLICIT_CONE: return later_name(c, span, "cone");
-  default: return NULL;
+  case IMPLICIT_X:
+    return state->x;
+  case IMPLICIT_Y:
+    return state->y;
+  case IMPLICIT_UPPER_OBJECTIVE:
+    return objective_function(c, true);
+  case IMPLICIT_LOWER_OBJECTIVE:
+    return objective_function(c, false);
+  case IMPLICIT_T:
+    return state->t ? staged_tensor(c->e, state->t) : NULL;
+  case IMPLICIT_PROJECT_X:
+    return native(c, "project_x", call_project_x);
+  case IMPLICIT_PROJECT_Y:
+    return native(c, "project_y", call_project_y);
+  case IMPLICIT_DESCEND:
+    return native(c, "descend", call_descend);
+  case IMPLICIT_START:
+    return native(c, "start", call_start);
+  case IMPLICIT_LOWER_OPT:
+    return optimizer_name(c, c->stage->lower_optimizer, "lower", span);
+  case IMPLICIT_UPPER_OPT:
+    return optimizer_name(c, c->stage->upper_optimizer, "upper", span);
+  case IMPLICIT_CONSTRAINTS:
+    return later_name(c, span, "g");
+  case IMPLICIT_PROJECT:
+    return later_name(c, span, "project");
+  case IMPLICIT_CONE:
+    return later_name(c, span, "cone");
+  default:
+    return NULL;
   }
 }
 
@@ -174,8 +188,11 @@ void method_start(Context *c, State *state) {
 
 static void run_report(Context *c, const Node *node, const Environment *environment,
                        MethodResult *result) {
-  Deferred report = {.node = node, .name = node->as.report.name.name, .value = node->as.report.value,
-                     .environment = environment, .dynamic = c->e->dynamic,
+  Deferred report = {.node = node,
+                     .name = node->as.report.name.name,
+                     .value = node->as.report.value,
+                     .environment = environment,
+                     .dynamic = c->e->dynamic,
                      .scope = c->method_state};
   VEC_PUSH(c->build->arena, &result->reports, report);
 }
@@ -239,15 +256,16 @@ static bool check_moves(Context *c, const MethodResult *result) {
   const char *name = node->as.method.name.name;
   Span span = node->as.method.name.span;
   if (result->hypergradient && result->moves_x) {
-    Diagnostic *d = report(diagnostics, E0405, span,
-                           "`%s` gives a hypergradient and sets x as well", name);
+    Diagnostic *d =
+        report(diagnostics, E0405, span, "`%s` gives a hypergradient and sets x as well", name);
     diagnostic_help(d, "leave x to the upper optimiser, or move it here and give no hypergradient");
     return false;
   }
   if (result->hypergradient || result->moves_x) return true;
   Diagnostic *d =
       report(diagnostics, E0405, span, "`%s` gives no hypergradient and does not set x", name);
-  diagnostic_help(d, "end the step with `hypergradient ...;`, or move the variables with `set x = ...;`");
+  diagnostic_help(
+      d, "end the step with `hypergradient ...;`, or move the variables with `set x = ...;`");
   return false;
 }
 
@@ -263,8 +281,8 @@ bool method_run(Context *c, const State *state, MethodResult *result) {
   const NodeList *states = &node->as.method.states;
   for (size_t i = 0; i < states->count; i++)
     if (states->data[i]->kind == NODE_STATE)
-      environment = environment_add(c->e, environment, states->data[i]->as.state.binding,
-                                    state->method[i]);
+      environment =
+          environment_add(c->e, environment, states->data[i]->as.state.binding, state->method[i]);
   for (size_t i = 0; i < node->as.method.steps.count; i++) {
     const Node *step = node->as.method.steps.data[i];
     c->e->builder.span = step->span;
@@ -320,8 +338,10 @@ static void refuse(Context *c, const char *what, Span span, const char *label, c
                          "`%s` does not accept %s", instance_name(method), what);
   diagnostic_label(d, span, "%s", label);
   const char *others = methods_that_accept(c, first, second);
-  if (others) diagnostic_help(d, "methods that do: %s", others);
-  else diagnostic_help(d, "no method of the library does yet");
+  if (others)
+    diagnostic_help(d, "methods that do: %s", others);
+  else
+    diagnostic_help(d, "no method of the library does yet");
 }
 
 bool method_check_traits(Context *c) {

@@ -1,14 +1,13 @@
 // Optimisers: their states, one update, and the lower optimiser run for its iterations.
 //
-// Enters: an `optimizer` item with arguments. Leaves: IR for `update(z, g, t)` on whole bundles; as a value, an
-// object with `.init(z)` and `.step(z, g, s)` whose state is the tuple (t, states ...).
+// Enters: an `optimizer` item with arguments. Leaves: IR for `update(z, g, t)` on whole bundles; as
+// a value, an object with `.init(z)` and `.step(z, g, s)` whose state is the tuple (t, states ...).
 #include "build/program.h"
 #include "build/staging.h"
 
 #include <string.h>
 
 // ---- statements shared with methods
-
 
 typedef struct BindingList {
   VEC(const Binding *) list;
@@ -48,11 +47,19 @@ static void run_set(Context *c, const Node *node, const Environment **environmen
 
 bool run_move(Context *c, const Node *move, const Environment **environment) {
   switch (move->kind) {
-  case NODE_LET: *environment = evaluate_let(c->e, move, *environment); return true;
-  case NODE_SET: run_set(c, move, environment); return true;
-  case NODE_ENSURE: evaluate_ensure(c->e, move, *environment); return true;
-  case NODE_ERROR: return true;
-  default: return false;
+  case NODE_LET:
+    *environment = evaluate_let(c->e, move, *environment);
+    return true;
+  case NODE_SET:
+    run_set(c, move, environment);
+    return true;
+  case NODE_ENSURE:
+    evaluate_ensure(c->e, move, *environment);
+    return true;
+  case NODE_ERROR:
+    return true;
+  default:
+    return false;
   }
 }
 
@@ -77,8 +84,8 @@ void optimizer_start(Instance *optimizer, Staged *z, Staged **states) {
       continue;
     }
     const Node *initial = state->as.state.initial;
-    const char *what =
-        arena_printf(c->build->arena, "the start value of the state `%s`", state->as.state.name.name);
+    const char *what = arena_printf(c->build->arena, "the start value of the state `%s`",
+                                    state->as.state.name.name);
     Staged *value = evaluate(c->e, initial, environment, NULL);
     bool number = value->kind == STAGED_INTEGER || value->kind == STAGED_REAL;
     if (state->as.state.type) {
@@ -166,8 +173,7 @@ static Staged *call_step(const Call *call, void *self) {
   Context *c = optimizer->context;
   Builder *b = &c->e->builder;
   if (call->positional_count != 3 || call->named_count) {
-    mistake(c->e, E0304, call->span,
-            "`step` takes variables, gradient and state: `step(z, g, s)`");
+    mistake(c->e, E0304, call->span, "`step` takes variables, gradient and state: `step(z, g, s)`");
     return staged_poison;
   }
   for (int i = 0; i < 3; i++)
@@ -201,9 +207,11 @@ Staged *optimizer_object(Instance *optimizer) {
   Context *c = optimizer->context;
   optimizer->used = true;
   Object *object = ARENA_NEW(c->build->arena, Object);
-  *object = (Object){.kind = OBJECT_OPTIMIZER, .data = optimizer, .member = optimizer_member,
-                     .phrase = arena_printf(c->build->arena, "the optimiser `%s`",
-                                            instance_name(optimizer))};
+  *object = (Object){
+      .kind = OBJECT_OPTIMIZER,
+      .data = optimizer,
+      .member = optimizer_member,
+      .phrase = arena_printf(c->build->arena, "the optimiser `%s`", instance_name(optimizer))};
   return staged_object(c->e, object);
 }
 
@@ -213,7 +221,7 @@ typedef struct Descent {
   Context *context;
   Instance *optimizer;
   Staged *function;
-  Value *first;   // steps the level has made before
+  Value *first; // steps the level has made before
   Span span;
 } Descent;
 
@@ -278,7 +286,7 @@ Staged *lower_descend(Context *c, Staged *function, Staged *start, Span span) {
   Value *steps = c->t ? c->t : scalar_int(c, 0);
   Descent descent = {c, optimizer, function, ir_binary(b, OP_MUL, steps, trips), span};
   Staged *packed = staged_tuple(c->e, carries, count + 1);
-  Staged *result = build_loop(c->e, packed, trips, optimizer->iterations, NULL, descent_body,
-                              &descent, span);
+  Staged *result =
+      build_loop(c->e, packed, trips, optimizer->iterations, NULL, descent_body, &descent, span);
   return staged_is_poison(result) ? result : result->tree.children[0];
 }

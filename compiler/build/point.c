@@ -1,8 +1,9 @@
-// Evaluating a level at a point: variables are values, lets and batches are made when somebody asks.
+// Evaluating a level at a point: variables are values, lets and batches are made when somebody
+// asks.
 //
-// Enters: values x, y of the upper and lower variables. Leaves: objectives, reports, lets. Everything made on
-// demand is made in the block where the point was opened and with the draws that held there, so that it is good
-// for every later use at this point, wherever the first one was.
+// Enters: values x, y of the upper and lower variables. Leaves: objectives, reports, lets.
+// Everything made on demand is made in the block where the point was opened and with the draws that
+// held there, so that it is good for every later use at this point, wherever the first one was.
 #include "build/program.h"
 #include "build/staging.h"
 
@@ -67,12 +68,18 @@ static Staged *make_value(Context *c, Point *point, const Binding *binding, Span
   const Node *clause = map_get(point->stage->names, binding);
   if (!clause) return NULL;
   switch (clause->kind) {
-  case NODE_VAR: return variable_at(c, point, binding, span);
-  case NODE_STATE: return state_at(c, point, binding, span);
-  case NODE_BATCH: return batch_value(c, point, clause);
-  case NODE_LET: return let_at(c, point, clause, binding);
-  case NODE_REPORT: return evaluate(c->e, clause->as.report.value, NULL, NULL);
-  default: return NULL;
+  case NODE_VAR:
+    return variable_at(c, point, binding, span);
+  case NODE_STATE:
+    return state_at(c, point, binding, span);
+  case NODE_BATCH:
+    return batch_value(c, point, clause);
+  case NODE_LET:
+    return let_at(c, point, clause, binding);
+  case NODE_REPORT:
+    return evaluate(c->e, clause->as.report.value, NULL, NULL);
+  default:
+    return NULL;
   }
 }
 
@@ -113,15 +120,15 @@ static Staged *objective_scalar(Context *c, const Level *level, Staged *value) {
   bool scalar = value->kind == STAGED_TENSOR && value->tensor->type->rank == 0 &&
                 dtype_is_float(value->tensor->type->dtype);
   if (!number && !scalar) {
-    Diagnostic *d = report(build_diagnostics(c->build), E0303, node->span,
-                           "an objective is one real number; this is %s",
-                           staged_describe(c->e, value));
+    Diagnostic *d =
+        report(build_diagnostics(c->build), E0303, node->span,
+               "an objective is one real number; this is %s", staged_describe(c->e, value));
     if (value->kind == STAGED_TENSOR && value->tensor->type->rank > 0)
       diagnostic_help(d, "take `mean(...)` or `sum(...)` of it");
     return staged_poison;
   }
-  Value *result = scalar ? value->tensor : scalar_value(c->e, value, c->e->real, node->span,
-                                                        "the objective");
+  Value *result =
+      scalar ? value->tensor : scalar_value(c->e, value, c->e->real, node->span, "the objective");
   if (!result) return staged_poison;
   if (level->maximize) result = ir_unary(&c->e->builder, OP_NEG, result);
   return staged_tensor(c->e, result);
@@ -150,9 +157,9 @@ void ensures_evaluate(Context *c, const Level *level) {
 
 // ---- objectives as functions
 
-Staged *bundle_argument(Context *c, Staged *value, const Level *level, Span span,
-                        const char *who) {
-  const char *what = arena_printf(c->build->arena, "the %s variables given to %s", level->word, who);
+Staged *bundle_argument(Context *c, Staged *value, const Level *level, Span span, const char *who) {
+  const char *what =
+      arena_printf(c->build->arena, "the %s variables given to %s", level->word, who);
   return fit_like(c->e, value, level->like, false, span, what);
 }
 
@@ -168,8 +175,8 @@ static Staged *call_objective(const Call *call, void *self) {
   Stage *stage = c->stage;
   const char *name = objective->upper ? "`F`" : "`f`";
   if (call->positional_count != 2 || call->named_count) {
-    Diagnostic *d = mistake(c->e, E0304, call->span, "%s takes the upper and the lower variables",
-                            name);
+    Diagnostic *d =
+        mistake(c->e, E0304, call->span, "%s takes the upper and the lower variables", name);
     diagnostic_help(d, "write `%s(x, y)`", objective->upper ? "F" : "f");
     return staged_poison;
   }
@@ -204,8 +211,8 @@ Staged *lower_function(Context *c, Staged *x) {
 static Value *fit_leaf(Evaluator *e, Staged *value, const Type *type, bool spread, Span span,
                        const char *what) {
   if (staged_is_poison(value)) return NULL;
-  bool number = value->kind == STAGED_INTEGER || value->kind == STAGED_REAL ||
-                value->kind == STAGED_BOOL;
+  bool number =
+      value->kind == STAGED_INTEGER || value->kind == STAGED_REAL || value->kind == STAGED_BOOL;
   if (!number && value->kind != STAGED_TENSOR) {
     mistake(e, E0303, span, "%s must be %s, but this is %s", what, type_text(e->module, type),
             staged_describe(e, value));

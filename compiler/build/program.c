@@ -1,8 +1,8 @@
 // The build stage: from a checked program to a module of entry functions and their description.
 //
-// Order: definitions (each function, method, optimiser and set of the user's file by itself), then each solve
-// block that is wanted as a trial in a module of its own, with the level checks; only when nothing was wrong the
-// entries. So a mistake is reported once, at its most general place.
+// Order: definitions (each function, method, optimiser and set of the user's file by itself), then
+// each solve block that is wanted as a trial in a module of its own, with the level checks; only
+// when nothing was wrong the entries. So a mistake is reported once, at its most general place.
 #include "build/program.h"
 
 #include <string.h>
@@ -46,8 +46,7 @@ static void check_own_definitions(Build *b) {
 static bool check_declarations(Build *b) {
   size_t errors = diagnostics_errors(build_diagnostics(b));
   Context *c = context_create(b, module_create(b->arena, b->compilation->names));
-  for (size_t i = 0; i < b->dims.count; i++)
-    context_dim(c, b->dims.data[i], b->dims.data[i]->span);
+  for (size_t i = 0; i < b->dims.count; i++) context_dim(c, b->dims.data[i], b->dims.data[i]->span);
   for (size_t i = 0; i < b->fields.count; i++) field_declared(c, &b->fields.data[i]);
   for (size_t i = 0; i < b->options->dim_count; i++) {
     const char *name = b->options->dims[i].name;
@@ -68,16 +67,16 @@ static bool check_solves(Build *b) {
   if (b->options->solve || !b->options->all_solves) return check_stage(b, &target);
   for (size_t i = 0; i < items->count; i++) {
     if (items->data[i]->kind != ITEM_SOLVE) continue;
-    target = (CheckTarget){.stage = "main", .solve = items->data[i]->as.solve.name.name,
-                           .span = items->data[i]->span};
+    target = (CheckTarget){
+        .stage = "main", .solve = items->data[i]->as.solve.name.name, .span = items->data[i]->span};
     unnamed |= !target.solve;
     ok &= check_stage(b, &target);
   }
   if (!unnamed) return ok;
   for (size_t i = 0; i < items->count; i++) {
     if (items->data[i]->kind != ITEM_STAGE) continue;
-    target = (CheckTarget){.stage = items->data[i]->as.stage.name.name,
-                           .span = items->data[i]->span};
+    target =
+        (CheckTarget){.stage = items->data[i]->as.stage.name.name, .span = items->data[i]->span};
     ok &= check_stage(b, &target);
   }
   return ok;

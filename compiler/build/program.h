@@ -1,8 +1,8 @@
 // The program level of the build: what dims, data, levels, methods and tests are while IR is made.
 //
-// A `Context` is one meaning of the program's names: values for dims, where data comes from, which solve
-// block, which module receives the ops. Stages have one, each test has one, and the level checks have one
-// in a module that is thrown away. All of it lives in the compilation's arena.
+// A `Context` is one meaning of the program's names: values for dims, where data comes from, which
+// solve block, which module receives the ops. Stages have one, each test has one, and the level
+// checks have one in a module that is thrown away. All of it lives in the compilation's arena.
 //
 //   context.c     what a name means (the evaluator's resolve callback), dims, constants
 //   declare.c     declared dims and data as rows of blo_program; data values in an entry
@@ -31,19 +31,19 @@ typedef struct TestRun TestRun;
 // ---------------------------------------------------------------- declarations
 
 typedef struct Field {
-  const Node *node;  // PART_FIELD
-  const Node *data;  // ITEM_DATA
-  const char *name;  // "Xtr", "train.x"
+  const Node *node; // PART_FIELD
+  const Node *data; // ITEM_DATA
+  const char *name; // "Xtr", "train.x"
   bool in_table;
-  bool computed;     // has an initialiser
-  int index;         // row of blo_program.data
+  bool computed; // has an initialiser
+  int index;     // row of blo_program.data
 } Field;
 
 typedef struct FieldValue {
   const Field *field;
   const Type *type;
-  const Dim *extent;   // rows of the table, NULL outside tables
-  const Dim *classes;  // `in classes(k)`, else NULL
+  const Dim *extent;  // rows of the table, NULL outside tables
+  const Dim *classes; // `in classes(k)`, else NULL
 } FieldValue;
 
 // ---------------------------------------------------------------- entries
@@ -63,10 +63,10 @@ typedef struct EntryList {
 // ---------------------------------------------------------------- settings
 
 typedef struct Setting {
-  const char *key;                 // "upper.iters"
+  const char *key; // "upper.iters"
   Span span;
   const Node *value;
-  const Environment *environment;  // of the value: a test's lets
+  const Environment *environment; // of the value: a test's lets
   bool read;
 } Setting;
 
@@ -76,22 +76,22 @@ typedef struct Settings {
 
 /// A value that is evaluated each time it is wanted: an argument may mention `iteration`.
 typedef struct Argument {
-  const Node *param;               // PART_PARAM
-  const Node *value;               // expression; the parameter's default when none was given
+  const Node *param; // PART_PARAM
+  const Node *value; // expression; the parameter's default when none was given
   const Environment *environment;
   bool given;
-  Staged *ready;                   // a sample value, when the definition is checked; else NULL
+  Staged *ready; // a sample value, when the definition is checked; else NULL
 } Argument;
 
 /// A method, optimiser or set with its arguments.
 typedef struct Instance {
   Context *context;
-  const Node *node;                // ITEM_METHOD, ITEM_OPTIMIZER, ITEM_SET
-  Span span;                       // of the call
-  const char *prefix;              // "upper": settings `upper.step` replace arguments; NULL: none
-  Argument *arguments;             // one per parameter
+  const Node *node;    // ITEM_METHOD, ITEM_OPTIMIZER, ITEM_SET
+  Span span;           // of the call
+  const char *prefix;  // "upper": settings `upper.step` replace arguments; NULL: none
+  Argument *arguments; // one per parameter
   int count;
-  const Dim *iterations;           // optimisers: `iters`; NULL: not given
+  const Dim *iterations; // optimisers: `iters`; NULL: not given
   Span iterations_span;
   bool used;
 } Instance;
@@ -99,87 +99,88 @@ typedef struct Instance {
 // ---------------------------------------------------------------- levels and stages
 
 typedef struct LevelVariable {
-  const Node *node;                // NODE_VAR
+  const Node *node; // NODE_VAR
   Name name;
   const TypeSpec *spec;
-  Staged *like;                    // a value of its layout, made in the context's scratch block
-  const Setting *start;            // a test's start value, else NULL
+  Staged *like;         // a value of its layout, made in the context's scratch block
+  const Setting *start; // a test's start value, else NULL
 } LevelVariable;
 
 typedef struct Level {
-  const Node *node;                // ITEM_LEVEL, or ITEM_STAGE for a stage of one level
-  const char *word;                // "upper", "lower", "stage"
+  const Node *node; // ITEM_LEVEL, or ITEM_STAGE for a stage of one level
+  const char *word; // "upper", "lower", "stage"
   bool maximize;
-  const Node *objective;           // NODE_OBJECTIVE
+  const Node *objective; // NODE_OBJECTIVE
   VEC(LevelVariable) variables;
   NodeList states, reports, ensures, constraints;
-  bool broken;                     // a clause did not parse: say nothing about what is missing
-  Staged *like;                    // bundle of the variables
+  bool broken;  // a clause did not parse: say nothing about what is missing
+  Staged *like; // bundle of the variables
 } Level;
 
 struct Stage {
   const char *name;
-  const Node *node;                // ITEM_STAGE, or NULL for the unnamed stage
-  bool sample;                     // stands for any problem, while a definition is checked
-  bool single;                     // one level with an optimiser: held in `upper`
+  const Node *node; // ITEM_STAGE, or NULL for the unnamed stage
+  bool sample;      // stands for any problem, while a definition is checked
+  bool single;      // one level with an optimiser: held in `upper`
   Level upper, lower;
-  Map *names;                      // Binding -> clause: every name the levels declare
-  Map *lower_batches;              // NODE_BATCH of the lower level -> itself
-  const Node *solve;               // ITEM_SOLVE
+  Map *names;         // Binding -> clause: every name the levels declare
+  Map *lower_batches; // NODE_BATCH of the lower level -> itself
+  const Node *solve;  // ITEM_SOLVE
   Settings settings;
   Instance *method, *upper_optimizer, *lower_optimizer;
   const Dim *iterations;
   int64_t seed, report_every;
-  bool cold;                       // the lower start depends on x: every step starts from it
+  bool cold; // the lower start depends on x: every step starts from it
 };
 
 /// The state of a stage between steps.
 struct State {
-  Staged *x, *y;                   // y NULL in a stage of one level
-  Staged **method;                 // of method states, in order
-  Staged **optimizer;              // of the upper optimiser's states
-  Staged **level;                  // upper's then lower's `state` clauses
+  Staged *x, *y;      // y NULL in a stage of one level
+  Staged **method;    // of method states, in order
+  Staged **optimizer; // of the upper optimiser's states
+  Staged **level;     // upper's then lower's `state` clauses
   int method_count, optimizer_count, level_count;
-  Value *t;                        // steps made, i64
+  Value *t; // steps made, i64
 };
 
-/// Where expressions of the levels are evaluated: the variables' values and what was computed from them.
+/// Where expressions of the levels are evaluated: the variables' values and what was computed from
+/// them.
 struct Point {
   Point *outer;
   Stage *stage;
-  Staged *x, *y;                   // NULL: start values when `starting`, else unknown
-  Staged *const *states;           // level states, or NULL
+  Staged *x, *y;         // NULL: start values when `starting`, else unknown
+  Staged *const *states; // level states, or NULL
   bool starting;
   Dynamic dynamic;
-  Block *block;                    // values that are made on demand are made here
-  Map *values;                     // Binding -> Staged; NULL while it is being made
-  Point *lets;                     // lets and batches come from this point; NULL: this one
+  Block *block; // values that are made on demand are made here
+  Map *values;  // Binding -> Staged; NULL while it is being made
+  Point *lets;  // lets and batches come from this point; NULL: this one
 };
 
 struct Context {
   Build *build;
   Evaluator *e;
   Module *module;
-  Block *scratch;                  // for values whose layout alone is wanted
-  Map *dims;                       // Binding -> Dim, from a test's synthetic(...)
-  bool closed_dims;                // dims without a value are errors (tests)
-  Map *made;                       // Field -> FieldValue
-  Map *constants, *busy;           // ITEM_CONST -> Staged; what is being made
-  Map *columns;                    // Field -> Staged in the present entry; NULL while it is being made
-  bool computed_inline;            // computed fields are made in the entry itself (tests, entry `data`)
-  bool synthetic;                  // data fields are drawn (tests)
-  int64_t synthetic_number;        // seed of the drawn data
-  Value *synthetic_seed;           // the same in the present entry
-  const char *entry_name;          // tests: "test.3"
-  Entry *entry;                    // takes the inputs
+  Block *scratch;           // for values whose layout alone is wanted
+  Map *dims;                // Binding -> Dim, from a test's synthetic(...)
+  bool closed_dims;         // dims without a value are errors (tests)
+  Map *made;                // Field -> FieldValue
+  Map *constants, *busy;    // ITEM_CONST -> Staged; what is being made
+  Map *columns;             // Field -> Staged in the present entry; NULL while it is being made
+  bool computed_inline;     // computed fields are made in the entry itself (tests, entry `data`)
+  bool synthetic;           // data fields are drawn (tests)
+  int64_t synthetic_number; // seed of the drawn data
+  Value *synthetic_seed;    // the same in the present entry
+  const char *entry_name;   // tests: "test.3"
+  Entry *entry;             // takes the inputs
   Stage *stage;
-  VEC(Stage *) stages;             // all of the context, `stage` among them
+  VEC(Stage *) stages; // all of the context, `stage` among them
   Point *point;
-  Staged *const *states;           // values of the level states that points see; NULL: their starts
-  Value *seed;                     // of the run, i64
-  Value *iteration;                // steps this level has made, i64; NULL: unknown here
-  Value *t;                        // outer steps made, i64; NULL outside steps
-  State *method_state;             // inside a method: x, y at its beginning
+  Staged *const *states; // values of the level states that points see; NULL: their starts
+  Value *seed;           // of the run, i64
+  Value *iteration;      // steps this level has made, i64; NULL: unknown here
+  Value *t;              // outer steps made, i64; NULL outside steps
+  State *method_state;   // inside a method: x, y at its beginning
   TestRun *test;
 };
 
@@ -190,12 +191,12 @@ struct Build {
   const BuildOptions *options;
   Module *module;
   VEC(Field) fields;
-  VEC(const Node *) dims;          // PART_DIM of the user's file
-  Map *failed_items;               // definitions that were found wrong
+  VEC(const Node *) dims; // PART_DIM of the user's file
+  Map *failed_items;      // definitions that were found wrong
   EntryList entries;
   VEC(blo_stage) stages;
   VEC(blo_test) tests;
-  VEC(int) stage_entries;          // per stage: init, step, finish (-1: none)
+  VEC(int) stage_entries; // per stage: init, step, finish (-1: none)
   VEC(int) test_entries;
   int data_entry;
 };
@@ -310,7 +311,8 @@ Staged *batch_value(Context *c, Point *point, const Node *batch);
 // ---------------------------------------------------------------- instances.c
 
 /// The item a setting's value calls (`cg(...)`, `nonneg`), looked up by kind. NULL after a report.
-const Node *called_item(Context *c, const Node *value, BindingKind kind, const NodeList **arguments);
+const Node *called_item(Context *c, const Node *value, BindingKind kind,
+                        const NodeList **arguments);
 /// NULL after a report.
 Instance *instance_create(Context *c, const Node *value, const Environment *environment,
                           BindingKind kind, const char *prefix);
@@ -330,8 +332,8 @@ bool level_has_sets(const Level *level);
 
 int optimizer_state_count(const Instance *optimizer);
 void optimizer_start(Instance *optimizer, Staged *z, Staged **states);
-/// One update; `states` are replaced. `t` counts updates since the start of the states, `iteration` is
-/// what the settings see.
+/// One update; `states` are replaced. `t` counts updates since the start of the states, `iteration`
+/// is what the settings see.
 Staged *optimizer_update(Instance *optimizer, Staged *z, Staged *g, Value *t, Value *iteration,
                          Staged **states, Span span);
 /// The optimiser as a value with `.init(z)` and `.step(z, g, s)`.
@@ -343,19 +345,19 @@ bool run_move(Context *c, const Node *move, const Environment **environment);
 
 // ---------------------------------------------------------------- methods.c
 
-typedef struct Deferred {            // a report, evaluated when it is known to be wanted
-  const Node *node;                  // NODE_REPORT
+typedef struct Deferred { // a report, evaluated when it is known to be wanted
+  const Node *node;       // NODE_REPORT
   Name name;
   const Node *value;
   const Environment *environment;
   Dynamic dynamic;
-  State *scope;                      // what `x`, `y`, `t` mean where no `set` came before
+  State *scope; // what `x`, `y`, `t` mean where no `set` came before
 } Deferred;
 
 typedef struct MethodResult {
-  Staged *x, *y;                     // at the end of the step block
+  Staged *x, *y; // at the end of the step block
   Staged **states;
-  Staged *hypergradient;             // NULL: the method moves x itself
+  Staged *hypergradient; // NULL: the method moves x itself
   bool moves_x;
   VEC(Deferred) reports;
 } MethodResult;
@@ -376,8 +378,8 @@ bool method_check_traits(Context *c);
 
 typedef struct StepResult {
   State next;
-  Staged *hypergradient;             // as minimised; NULL: none
-  Staged *y_step;                    // y after the method, before the upper move
+  Staged *hypergradient; // as minimised; NULL: none
+  Staged *y_step;        // y after the method, before the upper move
   Staged *x_step;
   MethodResult method;
 } StepResult;
@@ -420,13 +422,13 @@ Built *describe_program(Context *c);
 
 /// What a test runs on, and where it stands.
 struct TestRun {
-  const Node *node;                  // ITEM_TEST
-  Stage *stage;                      // NULL: the program has no levels
-  State now;                         // the start, or what run() left
+  const Node *node; // ITEM_TEST
+  Stage *stage;     // NULL: the program has no levels
+  State now;        // the start, or what run() left
   bool ran;
-  Staged *solved;                    // the lower variables solved at now.x; NULL: not yet
-  StepResult *step;                  // one step from `now`; NULL: not yet
-  Map *asked;                        // call of hypergradient(t) -> the variable's binding
+  Staged *solved;   // the lower variables solved at now.x; NULL: not yet
+  StepResult *step; // one step from `now`; NULL: not yet
+  Map *asked;       // call of hypergradient(t) -> the variable's binding
 };
 
 bool test_build(Build *b, const Node *test, size_t number);
@@ -434,7 +436,8 @@ bool test_build(Build *b, const Node *test, size_t number);
 Staged *test_name(Context *c, const Binding *binding, Span span);
 /// Notes which variable each `hypergradient(t)` below `node` asks for.
 void test_find_asked(Context *c, const Node *node);
-/// Whether |a - b| is small enough: fills ok (bool scalar) and error (f64 scalar). False after a report.
+/// Whether |a - b| is small enough: fills ok (bool scalar) and error (f64 scalar). False after a
+/// report.
 bool test_compare(Context *c, Staged *a, Staged *b, Value *tolerance, bool absolute, Span span,
                   Value **ok, Value **error);
 /// A value as one tensor for display.

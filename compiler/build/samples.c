@@ -1,8 +1,9 @@
 // Checks of methods, optimisers and sets where they are defined.
 //
-// Enters: the items of the user's file. Each is run once on a sample problem: upper and lower variables are two
-// tensors each, of different rank and with dims of their own, so nothing fits by accident. Leaves: diagnostics;
-// what is wrong here is wrong for every program, and later uses of the item are silent.
+// Enters: the items of the user's file. Each is run once on a sample problem: upper and lower
+// variables are two tensors each, of different rank and with dims of their own, so nothing fits by
+// accident. Leaves: diagnostics; what is wrong here is wrong for every program, and later uses of
+// the item are silent.
 #include "build/program.h"
 #include "build/staging.h"
 
@@ -74,9 +75,12 @@ static Staged *sample_argument(Context *c, const Node *param) {
   if (!type) return sample_leaf(c, name, 0); // parameters of sets
   if (!spec) return staged_poison;
   switch (spec->kind) {
-  case SPEC_REAL: return sample_leaf(c, name, 0);
-  case SPEC_INT: return staged_integer(c->e, dim_fresh(c->module->dims, name));
-  case SPEC_SOLVER: return staged_native(c->e, name, call_solver, NULL);
+  case SPEC_REAL:
+    return sample_leaf(c, name, 0);
+  case SPEC_INT:
+    return staged_integer(c->e, dim_fresh(c->module->dims, name));
+  case SPEC_SOLVER:
+    return staged_native(c->e, name, call_solver, NULL);
   case SPEC_OPTIMIZER: {
     Instance *optimizer = any_optimizer(c);
     return optimizer ? optimizer_object(optimizer) : staged_poison;
@@ -137,8 +141,8 @@ static void check_set(Context *c, const Node *item) {
     const Environment *inner =
         environment_add(c->e, environment, function->as.set_function.bindings[0], z);
     Staged *value = evaluate(c->e, function->as.set_function.body, inner, NULL);
-    const char *what = arena_printf(c->build->arena, "the projection on `%s`",
-                                    item->as.set.name.name);
+    const char *what =
+        arena_printf(c->build->arena, "the projection on `%s`", item->as.set.name.name);
     fit_like(c->e, value, z, true, function->as.set_function.body->span, what);
   }
 }
@@ -155,9 +159,12 @@ static void check_item(Build *b, const Node *item) {
   take_seed(c);
   c->stage = sample_stage(c, item);
   dynamic_step(c->e, step_key(c, c->stage, NULL));
-  if (method) check_method(c, item);
-  else if (optimizer) check_optimizer(c, item);
-  else check_set(c, item);
+  if (method)
+    check_method(c, item);
+  else if (optimizer)
+    check_optimizer(c, item);
+  else
+    check_set(c, item);
   if (diagnostics_errors(build_diagnostics(b)) > errors)
     map_put(c->e->failed_items, item, (void *)(uintptr_t)item);
 }

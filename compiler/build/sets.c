@@ -1,7 +1,7 @@
 // Sets of level variables: projection leaf by leaf.
 //
-// Enters: `var w: f64[d] in box(0.0, 1.0)`. Leaves: the bundle with `project` of the set applied to every
-// leaf of every variable that has one.
+// Enters: `var w: f64[d] in box(0.0, 1.0)`. Leaves: the bundle with `project` of the set applied to
+// every leaf of every variable that has one.
 #include "build/program.h"
 
 #include <string.h>
@@ -15,7 +15,8 @@ bool level_has_sets(const Level *level) {
 static const Node *set_function(const Node *set, const char *name) {
   for (size_t i = 0; i < set->as.set.functions.count; i++) {
     const Node *function = set->as.set.functions.data[i];
-    if (function->kind == PART_SET_FUNCTION && strcmp(function->as.set_function.name.name, name) == 0)
+    if (function->kind == PART_SET_FUNCTION &&
+        strcmp(function->as.set_function.name.name, name) == 0)
       return function;
   }
   return NULL;
@@ -31,8 +32,8 @@ typedef struct Projection {
 static Staged *project_leaf(const Projection *p, Staged *leaf, Span span) {
   Evaluator *e = p->context->e;
   const Node *function = p->function;
-  const Environment *environment = environment_add(
-      e, p->environment, function->as.set_function.bindings[0], leaf);
+  const Environment *environment =
+      environment_add(e, p->environment, function->as.set_function.bindings[0], leaf);
   Staged *value = evaluate(e, function->as.set_function.body, environment, NULL);
   const char *what = arena_printf(p->context->build->arena, "the projection on `%s`",
                                   p->set->node->as.set.name.name);
@@ -45,8 +46,8 @@ static Staged *project_variable(Context *c, const LevelVariable *variable, Stage
   if (!set) return staged_poison;
   const Node *function = set_function(set->node, "project");
   if (!function || function->as.set_function.names.count != 1) {
-    report(build_diagnostics(c->build), E0204, written->span,
-           "the set `%s` has no `project(z)`", set->node->as.set.name.name);
+    report(build_diagnostics(c->build), E0204, written->span, "the set `%s` has no `project(z)`",
+           set->node->as.set.name.name);
     return staged_poison;
   }
   Projection p = {c, set, function, instance_environment(set)};

@@ -1,16 +1,17 @@
 // Settings of solve blocks and tests: dotted keys to expressions.
 //
-// Enters: `key = expr;` of a solve block, then those of a test, then `--set key=expr`; later ones win.
-// Leaves: values on demand. A key that nobody asked for is a mistake or a warning, never silent.
+// Enters: `key = expr;` of a solve block, then those of a test, then `--set key=expr`; later ones
+// win. Leaves: values on demand. A key that nobody asked for is a mistake or a warning, never
+// silent.
 #include "build/program.h"
 
 #include "parse/parse.h"
 
 #include <string.h>
 
-static const char *const plain_keys[] = {"method", "upper", "lower",  "optimizer", "joint",
-                                         "iters",  "stop",  "seed",   "report",    "precision",
-                                         "threads"};
+static const char *const plain_keys[] = {"method", "upper",     "lower",  "optimizer",
+                                         "joint",  "iters",     "stop",   "seed",
+                                         "report", "precision", "threads"};
 enum { PLAIN_KEYS = sizeof plain_keys / sizeof plain_keys[0] };
 
 const char *setting_key(Build *b, const Node *node) {
@@ -56,9 +57,11 @@ static void settings_unknown(Build *b, const char *key, Span span) {
   if (diagnostics_errors(build_diagnostics(b))) return;
   Diagnostic *d = report(build_diagnostics(b), E0205, span, "there is no setting `%s`", key);
   const char *close = closest_name(key, plain_keys, PLAIN_KEYS);
-  if (close) diagnostic_help(d, "did you mean `%s`?", close);
-  else diagnostic_help(d, "the settings are method, upper, lower, optimizer, iters, stop, seed, "
-                          "report, precision and threads");
+  if (close)
+    diagnostic_help(d, "did you mean `%s`?", close);
+  else
+    diagnostic_help(d, "the settings are method, upper, lower, optimizer, iters, stop, seed, "
+                       "report, precision and threads");
 }
 
 void settings_collect(Build *b, Settings *settings, const NodeList *items,
@@ -66,10 +69,14 @@ void settings_collect(Build *b, Settings *settings, const NodeList *items,
   for (size_t i = 0; i < items->count; i++) {
     const Node *node = items->data[i];
     if (node->kind != NODE_SETTING) continue;
-    Setting setting = {.key = setting_key(b, node), .span = node->span,
-                       .value = node->as.setting.value, .environment = environment};
-    if (!known_key(setting.key)) settings_unknown(b, setting.key, node->span);
-    else put(b, settings, setting);
+    Setting setting = {.key = setting_key(b, node),
+                       .span = node->span,
+                       .value = node->as.setting.value,
+                       .environment = environment};
+    if (!known_key(setting.key))
+      settings_unknown(b, setting.key, node->span);
+    else
+      put(b, settings, setting);
   }
 }
 
@@ -97,7 +104,8 @@ static Binding *override_binding(Build *b, Name name) {
   Builtin builtin = builtin_of(name);
   if (!iteration && !builtin) return NULL;
   Binding *binding = ARENA_NEW(b->arena, Binding);
-  *binding = (Binding){.kind = iteration ? BIND_IMPLICIT : BIND_BUILTIN, .name = name,
+  *binding = (Binding){.kind = iteration ? BIND_IMPLICIT : BIND_BUILTIN,
+                       .name = name,
                        .builtin = iteration ? (int)IMPLICIT_ITERATION : (int)builtin};
   return binding;
 }
@@ -111,8 +119,10 @@ static void bind_names(void *self, Node *node) {
 static void find_settings(void *self, Node *node) {
   NodeList *list = ((void **)self)[0];
   Build *b = ((void **)self)[1];
-  if (node->kind == NODE_SETTING) VEC_PUSH(b->arena, list, node);
-  else node_children(node, find_settings, self);
+  if (node->kind == NODE_SETTING)
+    VEC_PUSH(b->arena, list, node);
+  else
+    node_children(node, find_settings, self);
 }
 
 void settings_override(Build *b, Settings *settings) {
@@ -155,7 +165,7 @@ void settings_warn_unread(Context *c, const Settings *settings) {
   for (size_t i = 0; i < settings->list.count; i++) {
     const Setting *setting = &settings->list.data[i];
     if (setting->read) continue;
-    report(build_diagnostics(c->build), W0501, setting->span,
-           "nothing reads the setting `%s` here", setting->key);
+    report(build_diagnostics(c->build), W0501, setting->span, "nothing reads the setting `%s` here",
+           setting->key);
   }
 }

@@ -1,13 +1,12 @@
 // The solve block of a stage: which method, which optimisers, for how long.
 //
-// Enters: a stage with typed levels, the name of a solve block, settings that replace those of the block. Leaves:
-// instances and numbers in the stage.
+// Enters: a stage with typed levels, the name of a solve block, settings that replace those of the
+// block. Leaves: instances and numbers in the stage.
 #include "build/program.h"
 
 #include <string.h>
 
 // ---- choosing the block
-
 
 static const NodeList *stage_items(const Context *c, const Stage *stage) {
   return stage->node ? &stage->node->as.stage.items : &c->build->program->file->as.file.items;
@@ -21,8 +20,10 @@ static void list_solves(Context *c, const Stage *stage, Diagnostic *d) {
     if (items->data[i]->kind != ITEM_SOLVE || !items->data[i]->as.solve.name.name) continue;
     text_addf(&names, "%s%s", count++ ? ", " : "", items->data[i]->as.solve.name.name);
   }
-  if (count) diagnostic_help(d, "the named ones are %s", text_string(&names));
-  else diagnostic_help(d, "write `solve { method = ...; lower = ...; upper = ...; }`");
+  if (count)
+    diagnostic_help(d, "the named ones are %s", text_string(&names));
+  else
+    diagnostic_help(d, "write `solve { method = ...; lower = ...; upper = ...; }`");
 }
 
 const Node *stage_find_solve(Context *c, const Stage *stage, const char *name, Span span) {
@@ -65,8 +66,7 @@ static bool choose_precision(Context *c, Stage *stage) {
   Dtype dtype = DT_COUNT;
   if (value->kind == TYPE_ELEMENT) dtype = (Dtype)value->as.element_type.element;
   if (!dtype_is_float(dtype)) {
-    report(build_diagnostics(c->build), E0303, value->span,
-           "`precision` is f64, f32, f16 or bf16");
+    report(build_diagnostics(c->build), E0303, value->span, "`precision` is f64, f32, f16 or bf16");
     return false;
   }
   c->e->real = dtype;
@@ -91,8 +91,7 @@ static bool choose_bilevel(Context *c, Stage *stage) {
 
 static bool choose_single(Context *c, Stage *stage) {
   if (missing(c, stage, "optimizer", "adam(step = 0.01, iters = 100)")) return false;
-  stage->upper_optimizer =
-      setting_instance(c, &stage->settings, "optimizer", BIND_OPTIMIZER);
+  stage->upper_optimizer = setting_instance(c, &stage->settings, "optimizer", BIND_OPTIMIZER);
   return stage->upper_optimizer != NULL;
 }
 
@@ -103,8 +102,9 @@ static bool choose_numbers(Context *c, Stage *stage) {
   stage->seed = setting_integer(c, settings, "seed", 0);
   stage->report_every = setting_integer(c, settings, "report", 0);
   if (stage->iterations) return true;
-  Diagnostic *d = report(build_diagnostics(c->build), E0304, upper ? upper->span : stage->solve->span,
-                         "nothing says how many outer steps are made");
+  Diagnostic *d =
+      report(build_diagnostics(c->build), E0304, upper ? upper->span : stage->solve->span,
+             "nothing says how many outer steps are made");
   diagnostic_help(d, "write `iters = 100;` in the solve block%s",
                   upper ? ", or give `iters` to the upper optimiser" : "");
   return false;

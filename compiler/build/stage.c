@@ -1,7 +1,7 @@
 // Stages: the levels of a program as clauses sorted by meaning, their variables and start values.
 //
-// Enters: `upper { } lower { }` at file level or in a `stage`, or a stage of one level. Leaves: a `Stage` with
-// typed variables and the instances its solve block asks for.
+// Enters: `upper { } lower { }` at file level or in a `stage`, or a stage of one level. Leaves: a
+// `Stage` with typed variables and the instances its solve block asks for.
 #include "build/program.h"
 #include "build/staging.h"
 
@@ -26,7 +26,6 @@ static void declare_name(Stage *stage, const Binding *binding, const Node *claus
   if (binding) map_put(stage->names, binding, (void *)(uintptr_t)clause);
 }
 
-
 static void add_objective(Level *level, const Node *clause) {
   if (level->objective) return; // said by check
   level->objective = clause;
@@ -50,19 +49,36 @@ static void add_clause(Context *c, Stage *stage, Level *level, const Node *claus
     declare_name(stage, clause->as.batch.binding, clause);
     if (level == &stage->lower) map_put(stage->lower_batches, clause, (void *)(uintptr_t)clause);
     break;
-  case NODE_LET: declare_pattern(stage, clause->as.let.pattern, clause); break;
-  case NODE_OBJECTIVE: add_objective(level, clause); break;
+  case NODE_LET:
+    declare_pattern(stage, clause->as.let.pattern, clause);
+    break;
+  case NODE_OBJECTIVE:
+    add_objective(level, clause);
+    break;
   case NODE_REPORT:
     VEC_PUSH(arena, &level->reports, (Node *)(uintptr_t)clause);
     declare_name(stage, clause->as.report.binding, clause);
     break;
-  case NODE_ENSURE: VEC_PUSH(arena, &level->ensures, (Node *)(uintptr_t)clause); break;
-  case NODE_SUBJECT: VEC_PUSH(arena, &level->constraints, (Node *)(uintptr_t)clause); break;
-  case NODE_PROX: later(c, clause, "`prox` clauses"); break;
-  case NODE_UPDATE: later(c, clause, "`update` clauses"); break;
-  case ITEM_LEVEL: later(c, clause, "levels inside levels"); break;
-  case NODE_ERROR: level->broken = true; break;
-  default: break;
+  case NODE_ENSURE:
+    VEC_PUSH(arena, &level->ensures, (Node *)(uintptr_t)clause);
+    break;
+  case NODE_SUBJECT:
+    VEC_PUSH(arena, &level->constraints, (Node *)(uintptr_t)clause);
+    break;
+  case NODE_PROX:
+    later(c, clause, "`prox` clauses");
+    break;
+  case NODE_UPDATE:
+    later(c, clause, "`update` clauses");
+    break;
+  case ITEM_LEVEL:
+    later(c, clause, "levels inside levels");
+    break;
+  case NODE_ERROR:
+    level->broken = true;
+    break;
+  default:
+    break;
   }
 }
 
@@ -139,12 +155,13 @@ static Dtype widest(Context *c, const Stage *stage) {
 static bool level_complete(Context *c, const Stage *stage, const Level *level) {
   if (level->node && level->variables.count && level->objective) return true;
   if (level->broken || diagnostics_errors(build_diagnostics(c->build))) return false;
-  const Node *place = level->node ? level->node : (stage->upper.node ? stage->upper : stage->lower).node;
-  const char *what = !level->node               ? "is missing"
+  const Node *place =
+      level->node ? level->node : (stage->upper.node ? stage->upper : stage->lower).node;
+  const char *what = !level->node              ? "is missing"
                      : !level->variables.count ? "has no variable"
                                                : "has no objective";
-  Diagnostic *d =
-      report(build_diagnostics(c->build), E0204, place->span, "the level `%s` %s", level->word, what);
+  Diagnostic *d = report(build_diagnostics(c->build), E0204, place->span, "the level `%s` %s",
+                         level->word, what);
   diagnostic_help(d, "a bilevel program has an `upper { ... }` and a `lower { ... }`, each with a "
                      "`var` and `minimize` or `maximize`");
   return false;
@@ -201,10 +218,14 @@ static void collect_stage(Context *c, const Node *item) {
   }
   for (size_t i = 0; i < items->count; i++) {
     const Node *part = items->data[i];
-    if (part->kind == ITEM_LEVEL) add_level(c, stage, part);
-    else if (part->kind == ITEM_DATA) later(c, part, "data inside stages");
-    else if (stage->single && part->kind != ITEM_SOLVE) add_clause(c, stage, &stage->upper, part);
-    else if (part->kind == NODE_REPORT) add_clause(c, stage, &stage->upper, part);
+    if (part->kind == ITEM_LEVEL)
+      add_level(c, stage, part);
+    else if (part->kind == ITEM_DATA)
+      later(c, part, "data inside stages");
+    else if (stage->single && part->kind != ITEM_SOLVE)
+      add_clause(c, stage, &stage->upper, part);
+    else if (part->kind == NODE_REPORT)
+      add_clause(c, stage, &stage->upper, part);
   }
 }
 

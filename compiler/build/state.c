@@ -1,7 +1,7 @@
 // The state of a stage: everything that one step hands to the next, as bundles and as named leaves.
 //
-// Order: x, y, method states, the upper optimiser's states, level states, t. Random draws have no state: they
-// follow from the seed and t.
+// Order: x, y, method states, the upper optimiser's states, level states, t. Random draws have no
+// state: they follow from the seed and t.
 #include "build/program.h"
 
 #include <string.h>
@@ -51,8 +51,7 @@ void state_init(Context *c, State *state) {
 // ---- parts
 
 static int part_count(const State *state) {
-  return 1 + (state->y != NULL) + state->method_count + state->optimizer_count +
-         state->level_count;
+  return 1 + (state->y != NULL) + state->method_count + state->optimizer_count + state->level_count;
 }
 
 static void state_parts(const State *state, Staged **parts) {
@@ -66,8 +65,10 @@ static void state_parts(const State *state, Staged **parts) {
 
 static void state_from_parts(Arena *arena, const State *like, Staged *const *parts, Value *t,
                              State *out) {
-  State state = {.t = t, .method_count = like->method_count,
-                 .optimizer_count = like->optimizer_count, .level_count = like->level_count};
+  State state = {.t = t,
+                 .method_count = like->method_count,
+                 .optimizer_count = like->optimizer_count,
+                 .level_count = like->level_count};
   int n = 0;
   state.x = parts[n++];
   if (like->y) state.y = parts[n++];
@@ -131,7 +132,6 @@ void leaf_names(Arena *arena, Interner *names, const char *prefix, const Layout 
   }
 }
 
-
 static void name_level(Context *c, const Level *level, Staged *bundle, NameList *names) {
   for (size_t i = 0; i < level->variables.count; i++)
     leaf_names(c->build->arena, c->build->compilation->names, level->variables.data[i].name,
@@ -172,7 +172,9 @@ void state_describe(Context *c, const State *state, blo_leaf *rows, const Name *
   state_leaves(c, state, &leaves);
   for (size_t i = 0; i < leaves.count; i++) {
     const Type *type = leaves.data[i]->type;
-    rows[i] = (blo_leaf){.name = names.data[i], .dtype = (int32_t)type->dtype, .rank = type->rank,
+    rows[i] = (blo_leaf){.name = names.data[i],
+                         .dtype = (int32_t)type->dtype,
+                         .rank = type->rank,
                          .shape = describe_shape(c->build, type, atoms, atom_count),
                          .result = i < results || (i >= level_first && i < level_last)};
   }

@@ -1,8 +1,8 @@
 // One step of a stage: the method's block, the upper optimiser, projections, level states.
 //
-// Enters: a state, with t and the keys that follow from it. Leaves: the next state, the hypergradient and what
-// reports need. Objectives and level reports belong to the point (x before the upper move, y after the
-// method) and to the new point.
+// Enters: a state, with t and the keys that follow from it. Leaves: the next state, the
+// hypergradient and what reports need. Objectives and level reports belong to the point (x before
+// the upper move, y after the method) and to the new point.
 #include "build/program.h"
 #include "build/staging.h"
 
@@ -20,8 +20,7 @@ static Staged *gradient_of_stage(const Call *call, void *self) {
 static bool run_single(Context *c, const State *state, MethodResult *result) {
   Staged *objective = staged_native(c->e, "the objective", gradient_of_stage, c);
   result->x = state->x;
-  result->hypergradient =
-      derive_grad(c->e, objective, state->x, c->stage->upper.objective->span);
+  result->hypergradient = derive_grad(c->e, objective, state->x, c->stage->upper.objective->span);
   return !staged_is_poison(result->hypergradient);
 }
 

@@ -21,8 +21,7 @@ Value *test_display(Context *c, Staged *value) {
 Value *test_truth(Context *c, Staged *value, Span span) {
   Builder *b = &c->e->builder;
   if (staged_is_poison(value)) return NULL;
-  if (value->kind == STAGED_BOOL)
-    return ir_integer(b, scalar_type(c, DT_BOOL), value->boolean);
+  if (value->kind == STAGED_BOOL) return ir_integer(b, scalar_type(c, DT_BOOL), value->boolean);
   ValueList leaves = {0};
   bool data = value->kind == STAGED_TENSOR || value->kind == STAGED_TREE;
   if (data) staged_leaves(c->e, value, &leaves);

@@ -1,8 +1,8 @@
 // What the names of a test mean, and how its values are compared.
 //
-// Enters: a test standing at a state of its stage (the start, or the result of run()). Leaves: IR for
-// hypergradient(), central_difference(h), upper_objective(), lower_objective(), run(), the variables (lower ones
-// solved at that point), and every report. All in the user's sign.
+// Enters: a test standing at a state of its stage (the start, or the result of run()). Leaves: IR
+// for hypergradient(), central_difference(h), upper_objective(), lower_objective(), run(), the
+// variables (lower ones solved at that point), and every report. All in the user's sign.
 #include "build/program.h"
 #include "build/staging.h"
 
@@ -39,7 +39,8 @@ static Staged *lower_now(Context *c, Span span) {
   if (!test->stage->lower_optimizer) {
     Diagnostic *d = report(build_diagnostics(c->build), E0207, span,
                            "the lower problem cannot be solved here: there is no lower optimiser");
-    diagnostic_help(d, "write `lower = gd(step = 0.1, iters = 1000);` in the test or the solve block");
+    diagnostic_help(d,
+                    "write `lower = gd(step = 0.1, iters = 1000);` in the test or the solve block");
     return staged_poison;
   }
   Builder builder = c->e->builder;
@@ -52,8 +53,9 @@ static Staged *lower_now(Context *c, Span span) {
   return test->solved;
 }
 
-// One step of the method from here. Before run() the lower variables are solved first, as all that a test
-// sees: the estimate belongs to the lower solution (a method that starts cold sees the start values all the same).
+// One step of the method from here. Before run() the lower variables are solved first, as all that
+// a test sees: the estimate belongs to the lower solution (a method that starts cold sees the start
+// values all the same).
 static StepResult *step_now(Context *c, Span span) {
   TestRun *test = c->test;
   if (test->step) return test->step;
@@ -133,7 +135,7 @@ static Staged *call_hypergradient(const Call *call, void *self) {
 
 typedef struct Difference {
   Context *context;
-  Value *flat;    // x as one vector
+  Value *flat; // x as one vector
   Value *h;
   Span span;
 } Difference;
@@ -181,7 +183,8 @@ static Staged *difference_body(Evaluator *e, Value *counter, Staged *carries, vo
   Builder *b = &e->builder;
   const Type *type = difference->flat->type;
   const Type *places = type_with_dtype(c->module, type, DT_I64);
-  Value *here = ir_compare(b, COMPARE_EQ, ir_iota(b, places, 0), ir_broadcast_suffix(b, counter, places));
+  Value *here =
+      ir_compare(b, COMPARE_EQ, ir_iota(b, places, 0), ir_broadcast_suffix(b, counter, places));
   Value *shift = ir_select(b, here, ir_broadcast_suffix(b, difference->h, type), ir_zero(b, type));
   Staged *ahead = value_at(c, ir_binary(b, OP_ADD, difference->flat, shift), difference->span);
   Staged *behind = value_at(c, ir_binary(b, OP_SUB, difference->flat, shift), difference->span);
@@ -211,8 +214,7 @@ static Staged *call_central_difference(const Call *call, void *self) {
   Value *step = scalar_value(c->e, h, flat->type->dtype, call->span, "the step h");
   if (!step) return staged_poison;
   Difference difference = {c, flat, step, call->span};
-  Staged *result =
-      build_map(c->e, flat->type->shape[0], difference_body, &difference, call->span);
+  Staged *result = build_map(c->e, flat->type->shape[0], difference_body, &difference, call->span);
   c->e->builder = builder;
   c->e->dynamic = dynamic;
   if (staged_is_poison(result)) return result;
@@ -248,14 +250,12 @@ static Staged *call_run(const Call *call, void *self) {
   if (!no_arguments(call, "run")) return staged_poison;
   Builder builder = c->e->builder;
   Dynamic dynamic = c->e->dynamic;
-  Staged *stopped = staged_tensor(
-      c->e, ir_integer(&c->e->builder, scalar_type(c, DT_BOOL), 0));
+  Staged *stopped = staged_tensor(c->e, ir_integer(&c->e->builder, scalar_type(c, DT_BOOL), 0));
   Staged *parts[] = {state_pack(c, &test->now), stopped};
   const Dim *trips = test->stage->iterations;
   bool stops = settings_find(&test->stage->settings, "stop") != NULL;
-  Staged *result =
-      build_loop(c->e, staged_tuple(c->e, parts, 2), ir_dim(&c->e->builder, trips), trips,
-                 stops ? run_condition : NULL, run_body, c, call->span);
+  Staged *result = build_loop(c->e, staged_tuple(c->e, parts, 2), ir_dim(&c->e->builder, trips),
+                              trips, stops ? run_condition : NULL, run_body, c, call->span);
   c->e->builder = builder;
   c->e->dynamic = dynamic;
   if (staged_is_poison(result)) return result;
@@ -300,9 +300,9 @@ static Staged *level_now(Context *c, const Binding *binding, Span span) {
   if (!known && !file_report) return NULL;
   Dynamic dynamic = c->e->dynamic;
   stand(c);
-  Staged *y = test->stage->single                                     ? NULL
+  Staged *y = test->stage->single                         ? NULL
               : test->ran || test->stage->lower_optimizer ? lower_now(c, span)
-                                                                      : NULL;
+                                                          : NULL;
   Point *point = point_open(c, test->stage, test->now.x, y);
   Staged *value = known ? point_value(c, point, binding, span)
                         : evaluate(c->e, binding->node->as.report.value, NULL, NULL);
@@ -313,12 +313,23 @@ static Staged *level_now(Context *c, const Binding *binding, Span span) {
 
 static NativeFunction implicit_function(int implicit, const char **name) {
   switch (implicit) {
-  case IMPLICIT_HYPERGRADIENT: *name = "hypergradient"; return call_hypergradient;
-  case IMPLICIT_CENTRAL_DIFFERENCE: *name = "central_difference"; return call_central_difference;
-  case IMPLICIT_UPPER_VALUE: *name = "upper_objective"; return call_upper_objective;
-  case IMPLICIT_LOWER_VALUE: *name = "lower_objective"; return call_lower_objective;
-  case IMPLICIT_RUN: *name = "run"; return call_run;
-  default: return NULL;
+  case IMPLICIT_HYPERGRADIENT:
+    *name = "hypergradient";
+    return call_hypergradient;
+  case IMPLICIT_CENTRAL_DIFFERENCE:
+    *name = "central_difference";
+    return call_central_difference;
+  case IMPLICIT_UPPER_VALUE:
+    *name = "upper_objective";
+    return call_upper_objective;
+  case IMPLICIT_LOWER_VALUE:
+    *name = "lower_objective";
+    return call_lower_objective;
+  case IMPLICIT_RUN:
+    *name = "run";
+    return call_run;
+  default:
+    return NULL;
   }
 }
 

@@ -1,8 +1,9 @@
 // `test` blocks: each becomes one IR function whose results say whether its expectations hold.
 //
-// Enters: settings, lets and expectations. Leaves: an entry "test.N" with ok, left, right and error per
-// expectation. Data is drawn inside the function (`synthetic`) or is an input (`file`). Expectations of
-// diagnostics are decided while building; those of run-time notes (E07xx) by who runs the test.
+// Enters: settings, lets and expectations. Leaves: an entry "test.N" with ok, left, right and error
+// per expectation. Data is drawn inside the function (`synthetic`) or is an input (`file`).
+// Expectations of diagnostics are decided while building; those of run-time notes (E07xx) by who
+// runs the test.
 #include "build/program.h"
 #include "build/staging.h"
 
@@ -11,9 +12,9 @@
 typedef struct TestPlan {
   const Node *node, *data, *solve;
   Settings settings, starts;
-  const char *file;          // of data = file("...")
+  const char *file; // of data = file("...")
   bool expects_build_error;
-  VEC(const char *) codes;   // of notes that have to be raised while it runs
+  VEC(const char *) codes; // of notes that have to be raised while it runs
 } TestPlan;
 
 // ---- reading the block
@@ -68,8 +69,10 @@ static TestPlan plan_test(Build *b, const Node *node) {
     const Node *item = node->as.test.items.data[i];
     if (item->kind == NODE_SETTING) plan_setting(b, &plan, item);
     if (item->kind != NODE_EXPECT_CODE) continue;
-    if (is_runtime_code(item)) VEC_PUSH(b->arena, &plan.codes, item->as.expect_code.code.name);
-    else plan.expects_build_error = true;
+    if (is_runtime_code(item))
+      VEC_PUSH(b->arena, &plan.codes, item->as.expect_code.code.name);
+    else
+      plan.expects_build_error = true;
   }
   return plan;
 }
@@ -91,8 +94,8 @@ static void take_synthetic(Context *c, const Node *argument) {
   Name name = argument->as.argument.name.name;
   const Node *value = argument->as.argument.value;
   if (!name) {
-    Diagnostic *d = report(build_diagnostics(b), E0304, argument->span,
-                           "`synthetic` takes sizes by name");
+    Diagnostic *d =
+        report(build_diagnostics(b), E0304, argument->span, "`synthetic` takes sizes by name");
     diagnostic_help(d, "write `synthetic(n = 40, seed = 1)`");
     return;
   }
@@ -103,12 +106,15 @@ static void take_synthetic(Context *c, const Node *argument) {
   if (!static_dim(c->e, given, &size, value->span, what)) return;
   int64_t number;
   if (!dim_is_const(size, &number) || (number < 0 && strcmp(name, "seed") != 0)) {
-    report(build_diagnostics(b), E0309, value->span, "`%s` wants a number that is not negative", name);
+    report(build_diagnostics(b), E0309, value->span, "`%s` wants a number that is not negative",
+           name);
     return;
   }
   const Node *part = find_dim(b, name);
-  if (part) map_put(c->dims, part, (void *)(uintptr_t)size);
-  else if (strcmp(name, "seed") == 0) c->synthetic_number = number;
+  if (part)
+    map_put(c->dims, part, (void *)(uintptr_t)size);
+  else if (strcmp(name, "seed") == 0)
+    c->synthetic_number = number;
   else
     report(build_diagnostics(b), E0304, argument->as.argument.name.span,
            "there is no dim `%s` to draw data for", name);
@@ -127,7 +133,8 @@ static void take_data(Context *c, TestPlan *plan) {
   if (!plan->data) {
     if (!needs_data(b) || plan->expects_build_error) return;
     Diagnostic *d = report(build_diagnostics(b), E0204, plan->node->span, "this test has no data");
-    diagnostic_help(d, "write `data = synthetic(...sizes..., seed = 1);` or `data = file(\"x.npz\");`");
+    diagnostic_help(
+        d, "write `data = synthetic(...sizes..., seed = 1);` or `data = file(\"x.npz\");`");
     return;
   }
   if (plan->data->as.setting.key.count > 1) {
@@ -141,8 +148,10 @@ static void take_data(Context *c, TestPlan *plan) {
   const NodeList *arguments = &value->as.call.arguments;
   if (binding->builtin == IMPLICIT_FILE) {
     const Node *path = arguments->count == 1 ? arguments->data[0]->as.argument.value : NULL;
-    if (path && path->kind == EXPR_STRING) plan->file = path->as.string.text;
-    else report(build_diagnostics(b), E0304, value->span, "`file` takes the path of a data file");
+    if (path && path->kind == EXPR_STRING)
+      plan->file = path->as.string.text;
+    else
+      report(build_diagnostics(b), E0304, value->span, "`file` takes the path of a data file");
     c->closed_dims = false;
     return;
   }
@@ -155,9 +164,9 @@ static void take_data(Context *c, TestPlan *plan) {
 static void add_expect(Build *b, const Node *node, blo_expect *expect) {
   const Source *source = source_get(b->compilation->sources, node->span.source);
   int length = (int)(node->span.end - node->span.start);
-  *expect = (blo_expect){.text = arena_printf(b->arena, "%.*s", length,
-                                              source->text + node->span.start),
-                         .place = place_text(b, node->span)};
+  *expect =
+      (blo_expect){.text = arena_printf(b->arena, "%.*s", length, source->text + node->span.start),
+                   .place = place_text(b, node->span)};
 }
 
 static void output_sides(Context *c, Staged *left, Staged *right, int index) {
@@ -172,8 +181,8 @@ static const TypeSpec *spec_of(Context *c, const Staged *value) {
   if (value->kind != STAGED_TENSOR) return NULL;
   const Type *type = value->tensor->type;
   TypeSpec *spec = ARENA_NEW(c->build->arena, TypeSpec);
-  *spec = (TypeSpec){.kind = SPEC_TENSOR, .dtype = type->dtype, .rank = type->rank,
-                     .shape = type->shape};
+  *spec = (TypeSpec){
+      .kind = SPEC_TENSOR, .dtype = type->dtype, .rank = type->rank, .shape = type->shape};
   return spec;
 }
 
@@ -205,7 +214,8 @@ static bool expect_close(Context *c, const Node *node, const Environment *enviro
 }
 
 static bool is_comparison(const Node *value) {
-  return value->kind == EXPR_BINARY && value->as.binary.op >= BIN_LT && value->as.binary.op <= BIN_NE;
+  return value->kind == EXPR_BINARY && value->as.binary.op >= BIN_LT &&
+         value->as.binary.op <= BIN_NE;
 }
 
 static bool expect_true(Context *c, const Node *node, const Environment *environment, int index) {
@@ -240,8 +250,11 @@ static bool code_occurs(Build *b, TestPlan *plan, const Node *node) {
   Span anywhere = {0};
   size_t before = diagnostics_count_code(build_diagnostics(b), code, anywhere);
   size_t mark = diagnostics_mark(build_diagnostics(b));
-  CheckTarget target = {.stage = "main", .solve = plan_solve(plan), .span = plan->node->span,
-                        .settings = &plan->settings, .starts = &plan->starts};
+  CheckTarget target = {.stage = "main",
+                        .solve = plan_solve(plan),
+                        .span = plan->node->span,
+                        .settings = &plan->settings,
+                        .starts = &plan->starts};
   check_stage(b, &target);
   bool occurs = diagnostics_count_code(build_diagnostics(b), code, anywhere) > before;
   diagnostics_rewind(build_diagnostics(b), mark);
@@ -342,9 +355,13 @@ bool test_build(Build *b, const Node *node, size_t number) {
   }
   ok = ok && diagnostics_errors(build_diagnostics(b)) == errors;
   int entry = ok ? (int)entry_finish(c) : -1;
-  blo_test row = {.name = node->as.test.name, .place = place_text(b, node->span),
-                  .expects = expects, .expect_count = count, .codes = plan.codes.data,
-                  .code_count = plan.codes.count, .data_file = plan.file};
+  blo_test row = {.name = node->as.test.name,
+                  .place = place_text(b, node->span),
+                  .expects = expects,
+                  .expect_count = count,
+                  .codes = plan.codes.data,
+                  .code_count = plan.codes.count,
+                  .data_file = plan.file};
   VEC_PUSH(b->arena, &b->tests, row);
   VEC_PUSH(b->arena, &b->test_entries, entry);
   return ok;

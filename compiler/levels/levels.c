@@ -1,7 +1,8 @@
 // Reachability on IR, turned into words. See levels.h.
 //
-// Every question is of one kind: how does a result depend on the leaves of a variable -- not at all, only through
-// steps, or with a derivative. The IR has seen through closures, methods and batches already.
+// Every question is of one kind: how does a result depend on the leaves of a variable -- not at
+// all, only through steps, or with a derivative. The IR has seen through closures, methods and
+// batches already.
 #include "levels/levels.h"
 
 #include "build/dependence.h"
@@ -11,7 +12,7 @@
 typedef struct Checker {
   Compilation *compilation;
   const LevelProblem *problem;
-  Arena *arena;              // of this check
+  Arena *arena; // of this check
 } Checker;
 
 static Diagnostic *say(const Checker *c, ErrorCode code, Span span, const char *text) {
@@ -51,8 +52,9 @@ static void check_lower_variables(const Checker *c) {
     if (kind == DEPENDS_SMOOTHLY) continue;
     Diagnostic *d;
     if (kind == DEPENDS_NOT) {
-      d = say(c, E0401, p->lower_objective,
-              phrase(c, "the lower objective does not depend on its variable `%s`", variable->name));
+      d = say(
+          c, E0401, p->lower_objective,
+          phrase(c, "the lower objective does not depend on its variable `%s`", variable->name));
       diagnostic_help(d, "minimise something that changes with `%s`, or take it out of `lower`",
                       variable->name);
     } else {
@@ -99,9 +101,9 @@ static void check_upper_variables(const Checker *c) {
     }
     bool unreached = lower == DEPENDS_NOT && start == DEPENDS_NOT;
     if (!unreached || (reached && upper != DEPENDS_NOT)) continue;
-    Diagnostic *d = say(c, E0402, variable->span,
-                        phrase(c, "the upper variable `%s` never reaches the lower problem",
-                               variable->name));
+    Diagnostic *d =
+        say(c, E0402, variable->span,
+            phrase(c, "the upper variable `%s` never reaches the lower problem", variable->name));
     diagnostic_label(d, p->lower_objective, "`%s` does not occur here", variable->name);
     if (upper != DEPENDS_NOT)
       diagnostic_help(d, "this is a problem of one level: minimise it in a `stage` of its own");
@@ -144,7 +146,8 @@ static void check_method(const Checker *c) {
                 variable->name);
     Diagnostic *d = say(c, E0411, p->method_span, text_string(&text));
     diagnostic_label(d, variable->span, "`%s` is declared here", variable->name);
-    if (start_only) diagnostic_help(d, "%s", start_help(c));
+    if (start_only)
+      diagnostic_help(d, "%s", start_help(c));
     else
       diagnostic_help(d, "choose a method that differentiates the lower solution, such as "
                          "implicit or unroll");
@@ -155,8 +158,8 @@ static void check_upper_objective(const Checker *c) {
   const LevelProblem *p = c->problem;
   for (size_t i = 0; i < p->lower_count; i++)
     if (depends(c, p->upper, &p->lower_variables[i]) != DEPENDS_NOT) return;
-  Diagnostic *d = say(c, W0403, p->upper_objective,
-                      "the upper objective does not depend on a lower variable");
+  Diagnostic *d =
+      say(c, W0403, p->upper_objective, "the upper objective does not depend on a lower variable");
   diagnostic_label(d, p->lower_span, "the lower problem has no effect");
 }
 

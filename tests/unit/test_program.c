@@ -1,13 +1,14 @@
-// The program level of the build, run by the interpreter: levels, methods, optimisers, batches, tests.
+// The program level of the build, run by the interpreter: levels, methods, optimisers, batches,
+// tests.
 #include "base/map.h"
 #include "build/build.h"
 #include "ir/passes.h"
 #include "levels/levels.h"
 #include "parse/parse.h"
 
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
 
 #include <cmocka.h>
@@ -28,7 +29,8 @@ static const char methods_text[] =
     "    let b = grad(fn u -> F(x, u), y);\n"
     "    set v = linear(fn u -> hvp(fn w -> f(x, w), y, u), b, v);\n"
     "    report adjoint_residual = norm(hvp(fn w -> f(x, w), y, v) - b);\n"
-    "    hypergradient grad(fn s -> F(s, y), x) - grad(fn s -> dot(grad(fn w -> f(s, w), y), v), x);\n"
+    "    hypergradient grad(fn s -> F(s, y), x) - grad(fn s -> dot(grad(fn w -> f(s, w), y), v), "
+    "x);\n"
     "  }\n"
     "}\n"
     "export method unroll(cold: bool = false, commit: bool = true) {\n"
@@ -76,12 +78,14 @@ static const char optim_text[] =
     "  state m = 0;\n"
     "  update(z, g, t) { set m = momentum * m + g;  z - step * m }\n"
     "}\n"
-    "export optimizer adam(step: real = 1e-3, beta1: real = 0.9, beta2: real = 0.999, eps: real = 1e-8) {\n"
+    "export optimizer adam(step: real = 1e-3, beta1: real = 0.9, beta2: real = 0.999, eps: real = "
+    "1e-8) {\n"
     "  state m = 0;  state s = 0;\n"
     "  update(z, g, t) {\n"
     "    set m = beta1 * m + (1 - beta1) * g;\n"
     "    set s = beta2 * s + (1 - beta2) * g^2;\n"
-    "    z - step * (m / (1 - beta1^(t + 1))) / ((if s > 0 then sqrt(s / (1 - beta2^(t + 1))) else 0) + eps)\n"
+    "    z - step * (m / (1 - beta1^(t + 1))) / ((if s > 0 then sqrt(s / (1 - beta2^(t + 1))) else "
+    "0) + eps)\n"
     "  }\n"
     "}\n"
     "export optimizer clip(inner: optimizer, bound: real = 1.0) {\n"
@@ -109,10 +113,9 @@ static const char linear_text[] =
     "  u\n"
     "}\n";
 
-static const char sets_text[] =
-    "blo 1;\n"
-    "export set box(lo, hi) { project(z) = clamp(z, lo, hi); }\n"
-    "export set nonneg { project(z) = max(z, 0.0); }\n";
+static const char sets_text[] = "blo 1;\n"
+                                "export set box(lo, hi) { project(z) = clamp(z, lo, hi); }\n"
+                                "export set nonneg { project(z) = max(z, 0.0); }\n";
 
 static const char *load(void *self, const char *name, const char **path, size_t *length,
                         bool *library) {
@@ -202,24 +205,44 @@ typedef struct Values {
 
 static Tensor *input_of(Arena *arena, const Values *v, const blo_value *row) {
   switch (row->role) {
-  case BLO_ROLE_STATE: return v->state[row->index];
-  case BLO_ROLE_DATA: return v->data[row->index];
-  case BLO_ROLE_SEED: return tensor_scalar(arena, DT_I64, (double)v->seed);
-  case BLO_ROLE_REPORTING: return tensor_scalar(arena, DT_BOOL, v->reporting);
-  default: return NULL;
+  case BLO_ROLE_STATE:
+    return v->state[row->index];
+  case BLO_ROLE_DATA:
+    return v->data[row->index];
+  case BLO_ROLE_SEED:
+    return tensor_scalar(arena, DT_I64, (double)v->seed);
+  case BLO_ROLE_REPORTING:
+    return tensor_scalar(arena, DT_BOOL, v->reporting);
+  default:
+    return NULL;
   }
 }
 
 static void put_output(Values *v, const blo_value *row, Tensor *value) {
   switch (row->role) {
-  case BLO_ROLE_STATE: v->state[row->index] = value; break;
-  case BLO_ROLE_DATA: v->data[row->index] = value; break;
-  case BLO_ROLE_REPORT: v->reports[row->index] = value; break;
-  case BLO_ROLE_UPPER_OBJECTIVE: v->upper = value; break;
-  case BLO_ROLE_LOWER_OBJECTIVE: v->lower = value; break;
-  case BLO_ROLE_HYPERGRADIENT_NORM: v->norm = value; break;
-  case BLO_ROLE_STOP: v->stop = value; break;
-  default: break;
+  case BLO_ROLE_STATE:
+    v->state[row->index] = value;
+    break;
+  case BLO_ROLE_DATA:
+    v->data[row->index] = value;
+    break;
+  case BLO_ROLE_REPORT:
+    v->reports[row->index] = value;
+    break;
+  case BLO_ROLE_UPPER_OBJECTIVE:
+    v->upper = value;
+    break;
+  case BLO_ROLE_LOWER_OBJECTIVE:
+    v->lower = value;
+    break;
+  case BLO_ROLE_HYPERGRADIENT_NORM:
+    v->norm = value;
+    break;
+  case BLO_ROLE_STOP:
+    v->stop = value;
+    break;
+  default:
+    break;
   }
 }
 
@@ -299,7 +322,8 @@ static void test_ridge_gradient(void **state) {
            "test \"closed form\" {\n"
            "  data = synthetic(n = 20, m = 12, d = 3, seed = 2);\n"
            "  t = -1.0;\n"
-           "  let A = transpose(Xtr) @ Xtr / 20.0 + exp(t) * (for i < 3, j < 3 { if i == j then 1.0 else 0.0 });\n"
+           "  let A = transpose(Xtr) @ Xtr / 20.0 + exp(t) * (for i < 3, j < 3 { if i == j then "
+           "1.0 else 0.0 });\n"
            "  let s = solve(A, transpose(Xtr) @ ytr / 20.0);\n"
            "  expect w ~= s within 1e-10;\n"
            "  let r = Xva @ s - yva;\n"
@@ -438,8 +462,8 @@ static void test_samples_replay(void **state) {
   Seen other = run_batched("sample(rows, 5)", 4);
   assert_memory_equal(&a, &b, sizeof a);
   assert_memory_not_equal(a.lower, other.lower, sizeof a.lower);
-  assert_memory_not_equal(a.lower[0], a.lower[1], 5 * 8);  // each step draws anew
-  assert_memory_not_equal(a.lower[0], a.upper[0], 5 * 8);  // each batch for itself
+  assert_memory_not_equal(a.lower[0], a.lower[1], 5 * 8); // each step draws anew
+  assert_memory_not_equal(a.lower[0], a.upper[0], 5 * 8); // each batch for itself
   for (int t = 0; t < 8; t++)
     for (int i = 0; i < 5; i++) {
       assert_in_range(a.lower[t][i], 0, 11);
@@ -476,7 +500,8 @@ static void test_maximize(void **state) {
   expect_tests("blo 1;\n"
                "upper { var x: f64 = 0.5;  maximize -(y - 1.0)^2; }\n"
                "lower { var y: f64 = 0.0;  maximize -2.0 * y^2 + x * y; }\n"
-               "solve { method = implicit();  lower = gd(step = 0.25, iters = 1);  upper = gd(step = 1.0, iters = 200); }\n"
+               "solve { method = implicit();  lower = gd(step = 0.25, iters = 1);  upper = gd(step "
+               "= 1.0, iters = 200); }\n"
                "test \"signs\" {\n"
                "  expect y ~= 0.125 within 1e-14;\n"
                "  expect upper_objective() ~= -0.765625 within 1e-14;\n"
@@ -520,16 +545,18 @@ static void test_wrapped_optimizer(void **state) {
 // A start that depends on x: every step starts from it, and unroll differentiates it.
 static void test_cold_start(void **state) {
   (void)state;
-  expect_tests("blo 1;\n"
-               "data { a: f64[3] = [1.0, -1.0, 2.0]; }\n"
-               "upper { var init: f64[3] = [0.3, 0.2, -0.1];  minimize sum((w - a)^2 * (1.0 + w^2)); }\n"
-               "lower { var w: f64[3] = 2.0 * init;  minimize sum(sin(w) + w^2); }\n"
-               "solve { method = unroll(cold = true);  lower = gd(step = 0.1, iters = 4);  upper = gd(step = 0.01, iters = 5); }\n"
-               "test \"start\" {\n"
-               "  expect hypergradient() ~= central_difference(h = 1e-5) within 1e-7;\n"
-               "  expect norm(hypergradient()) > 0.1;\n"
-               "}\n"
-               "test \"ignored\" { method = implicit();  expect error E0411; }\n");
+  expect_tests(
+      "blo 1;\n"
+      "data { a: f64[3] = [1.0, -1.0, 2.0]; }\n"
+      "upper { var init: f64[3] = [0.3, 0.2, -0.1];  minimize sum((w - a)^2 * (1.0 + w^2)); }\n"
+      "lower { var w: f64[3] = 2.0 * init;  minimize sum(sin(w) + w^2); }\n"
+      "solve { method = unroll(cold = true);  lower = gd(step = 0.1, iters = 4);  upper = gd(step "
+      "= 0.01, iters = 5); }\n"
+      "test \"start\" {\n"
+      "  expect hypergradient() ~= central_difference(h = 1e-5) within 1e-7;\n"
+      "  expect norm(hypergradient()) > 0.1;\n"
+      "}\n"
+      "test \"ignored\" { method = implicit();  expect error E0411; }\n");
 }
 
 static void test_bundles(void **state) {
@@ -541,8 +568,10 @@ static void test_bundles(void **state) {
                "upper { var t: f64 = -1.0;  var shift: f64[d] = 0.1;\n"
                "  minimize mean((X @ (net.W + shift) + net.bias + c - y)^2) + 0.1 * t^2; }\n"
                "lower { var net: Lin[d];  var c: f64 = 0.0;\n"
-               "  minimize mean((X @ net.W + net.bias - y + dot(shift, net.W))^2) + exp(t) * (sumsq(net) + 2.0 * c^2) - 0.1 * c; }\n"
-               "solve { method = implicit(linear = cg(tol = 1e-13));  lower = gd(step = 0.1, iters = 1500);\n"
+               "  minimize mean((X @ net.W + net.bias - y + dot(shift, net.W))^2) + exp(t) * "
+               "(sumsq(net) + 2.0 * c^2) - 0.1 * c; }\n"
+               "solve { method = implicit(linear = cg(tol = 1e-13));  lower = gd(step = 0.1, iters "
+               "= 1500);\n"
                "  upper = adam(step = 0.05, iters = 5); }\n"
                "test \"trees\" {\n"
                "  data = synthetic(n = 15, seed = 4);\n"
@@ -556,8 +585,10 @@ static void test_level_state(void **state) {
   (void)state;
   expect_tests("blo 1;\n"
                "upper { var x: f64 = 1.0;  minimize (y - 2.0)^2 + 0.0 * slow; }\n"
-               "lower { var y: f64 = 0.0;  state slow: f64 = y then 0.5 * slow + 0.5 * y;  minimize (y - x)^2; }\n"
-               "solve { method = implicit();  lower = gd(step = 0.5, iters = 1);  upper = gd(step = 0.25, iters = 2); }\n"
+               "lower { var y: f64 = 0.0;  state slow: f64 = y then 0.5 * slow + 0.5 * y;  "
+               "minimize (y - x)^2; }\n"
+               "solve { method = implicit();  lower = gd(step = 0.5, iters = 1);  upper = gd(step "
+               "= 0.25, iters = 2); }\n"
                "test \"follows\" {\n"
                "  let r = run();\n"
                "  expect x ~= 1.75 within 1e-12;\n"
@@ -571,7 +602,8 @@ static void test_program_data(void **state) {
   expect_tests("blo 1;\n"
                "dim k = 4;\n"
                "const scale = 2.0;\n"
-               "data rows[r < 3 * k] { let a = real(r) * scale;  x: f64 = a + 1.0;  y: i32 = i32(mod(r, 3)); }\n"
+               "data rows[r < 3 * k] { let a = real(r) * scale;  x: f64 = a + 1.0;  y: i32 = "
+               "i32(mod(r, 3)); }\n"
                "data { total: f64 = sum(rows.x); }\n"
                "test \"made\" {\n"
                "  expect total ~= 144.0 within 1e-14;\n"
@@ -584,10 +616,12 @@ static void test_program_data(void **state) {
 
 static void test_overrides(void **state) {
   (void)state;
-  const SettingOverride overrides[] = {{"upper.iters", "7"}, {"lower", "gd(step = 0.2, iters = 3)"},
-                                       {"method", "unroll()"}, {"seed", "11"}};
-  Fixture f = build_sound(ridge, (BuildOptions){.stages = true, .overrides = overrides,
-                                                .override_count = 4});
+  const SettingOverride overrides[] = {{"upper.iters", "7"},
+                                       {"lower", "gd(step = 0.2, iters = 3)"},
+                                       {"method", "unroll()"},
+                                       {"seed", "11"}};
+  Fixture f = build_sound(
+      ridge, (BuildOptions){.stages = true, .overrides = overrides, .override_count = 4});
   const blo_stage *stage = &f.built->program->stages[0];
   assert_int_equal(stage->iterations, 7);
   assert_int_equal(stage->seed, 11);
@@ -600,7 +634,8 @@ static void test_stop(void **state) {
   expect_tests("blo 1;\n"
                "upper { var x: f64 = 0.0;  minimize (y - 2.0)^2; }\n"
                "lower { var y: f64 = 0.0;  minimize (y - x)^2; }\n"
-               "solve { method = implicit();  lower = gd(step = 0.5, iters = 1);  upper = gd(step = 0.25, iters = 100);\n"
+               "solve { method = implicit();  lower = gd(step = 0.5, iters = 1);  upper = gd(step "
+               "= 0.25, iters = 100);\n"
                "  stop = x > 1.7; }\n"
                "test \"stops\" { let r = run();  expect x ~= 1.75 within 1e-12; }\n");
 }
@@ -630,66 +665,106 @@ static void test_declarations(void **state) {
 // ---- wrong programs
 
 typedef struct Wrong {
-  const char *code;     // all diagnostics, in order of place
-  const char *levels;   // text of upper and lower
-  const char *solve;    // and of what follows
+  const char *code;   // all diagnostics, in order of place
+  const char *levels; // text of upper and lower
+  const char *solve;  // and of what follows
 } Wrong;
 
 #define UPPER "upper { var t: f64 = 0.0;  minimize mean((Xva @ w - yva)^2); }\n"
 #define LOWER                                                                                      \
   "lower { var w: f64[d] = 0.0;  minimize mean((Xtr @ w - ytr)^2) + exp(t) * dot(w, w); }\n"
-#define SOLVE                                                                                      \
-  "solve { method = implicit(); lower = gd(iters = 10); upper = gd(iters = 10); }\n"
+#define SOLVE "solve { method = implicit(); lower = gd(iters = 10); upper = gd(iters = 10); }\n"
 
 static const Wrong wrong_programs[] = {
     {"E0401", UPPER "lower { var w: f64[d] = 0.0;  minimize exp(t); }\n", SOLVE},
     {"E0402", UPPER "lower { var w: f64[d] = 0.0;  minimize mean((Xtr @ w - ytr)^2); }\n", SOLVE},
-    {"E0402", "upper { var t: f64 = 0.0;  minimize mean((Xva @ w - yva)^2) + t^2; }\n"
-              "lower { var w: f64[d] = 0.0;  minimize mean((Xtr @ w - ytr)^2) + detach(t) * 0.0; }\n",
+    {"E0402",
+     "upper { var t: f64 = 0.0;  minimize mean((Xva @ w - yva)^2) + t^2; }\n"
+     "lower { var w: f64[d] = 0.0;  minimize mean((Xtr @ w - ytr)^2) + detach(t) * 0.0; }\n",
      SOLVE},
-    {"E0411", "upper { var s: f64[d] = 0.0;  minimize mean((Xva @ w - yva)^2); }\n"
-              "lower { var w: f64[d] = s;  minimize mean((Xtr @ w - ytr)^2); }\n", SOLVE},
-    {"E0411", UPPER LOWER, "solve { method = direct(); lower = gd(iters = 10); upper = gd(iters = 10); }\n"},
-    {"E0420", UPPER "lower { var w: f64[d] in nonneg = 0.0;  minimize mean((Xtr @ w - ytr)^2) + exp(t) * dot(w, w); }\n",
+    {"E0411",
+     "upper { var s: f64[d] = 0.0;  minimize mean((Xva @ w - yva)^2); }\n"
+     "lower { var w: f64[d] = s;  minimize mean((Xtr @ w - ytr)^2); }\n",
      SOLVE},
-    {"E0420", UPPER "lower { var w: f64[d] = 0.0;  minimize mean((Xtr @ w - ytr)^2) + exp(t) * dot(w, w);\n"
-                    "  subject to size: w <= 1.0; }\n", SOLVE},
+    {"E0411", UPPER LOWER,
+     "solve { method = direct(); lower = gd(iters = 10); upper = gd(iters = 10); }\n"},
+    {"E0420",
+     UPPER "lower { var w: f64[d] in nonneg = 0.0;  minimize mean((Xtr @ w - ytr)^2) + exp(t) * "
+           "dot(w, w); }\n",
+     SOLVE},
+    {"E0420",
+     UPPER "lower { var w: f64[d] = 0.0;  minimize mean((Xtr @ w - ytr)^2) + exp(t) * dot(w, w);\n"
+           "  subject to size: w <= 1.0; }\n",
+     SOLVE},
     {"E0421", UPPER "lower { var w: f64[d] = 0.0;  minimize sum(sign(w)) * t; }\n", SOLVE},
-    {"E0421", UPPER "lower { var w: f64[d] = 0.0;  minimize mean((Xtr @ w - ytr)^2) + floor(t) * dot(w, w); }\n", SOLVE},
+    {"E0421",
+     UPPER
+     "lower { var w: f64[d] = 0.0;  minimize mean((Xtr @ w - ytr)^2) + floor(t) * dot(w, w); }\n",
+     SOLVE},
     {"W0403", "upper { var t: f64 = 0.0;  minimize t^2; }\n" LOWER, SOLVE},
     {"E0303", UPPER "lower { var w: f64[d] = 0.0;  minimize Xtr @ w - ytr + t; }\n", SOLVE},
     {"E0302", UPPER "lower { var w: i32[d] = 0;  minimize exp(t) * f64(sum(w)); }\n", SOLVE},
-    {"E0301", UPPER "lower { var w: f64[d] = ytr;  minimize mean((Xtr @ w - ytr)^2) + exp(t) * dot(w, w); }\n", SOLVE},
-    {"E0208", UPPER LOWER, "solve { method = gd(); lower = gd(iters = 10); upper = gd(iters = 10); }\n"},
-    {"E0201", UPPER LOWER, "solve { method = implicit(); lower = gdd(iters = 10); upper = gd(iters = 10); }\n"},
-    {"E0304", UPPER LOWER, "solve { method = implicit(); lower = gd(iter = 10); upper = gd(iters = 10); }\n"},
-    {"E0304", UPPER LOWER, "solve { method = implicit(); lower = gd(); upper = gd(iters = 10); }\n"},
-    {"E0304", UPPER LOWER, "solve { method = implicit(); lower = gd(iters = 10); upper = gd(); }\n"},
-    {"E0303", UPPER LOWER, "solve { method = implicit(linear = 3); lower = gd(iters = 10); upper = gd(iters = 10); }\n"},
-    {"E0309", UPPER LOWER, "solve { method = implicit(); lower = gd(iters = 1.5); upper = gd(iters = 10); }\n"},
-    {"E0204", UPPER LOWER, "solve { method = implicit(); lower = gd(iters = 10); }\n"},
-    {"E0204", UPPER LOWER, "solve other { method = implicit(); lower = gd(iters = 10); upper = gd(iters = 10); }\n"},
-    {"E0207", UPPER LOWER, "solve { method = implicit(); upper = gd(iters = 10); }\n"},
-    {"W0501", UPPER LOWER, "solve { method = soba(); lower = gd(iters = 10); upper = gd(iters = 10); }\n"},
-    {"W0501", UPPER LOWER, "solve { method = implicit(); lower = gd(iters = 10); upper = gd(iters = 10); threads = 4; }\n"},
-    {"E0304", UPPER LOWER, "solve { method = implicit(); lower = gd(iters = 10); upper = gd(iters = 10); upper.stepp = 1.0; }\n"},
-    {"E0303", UPPER LOWER, "solve { method = implicit(); lower = gd(iters = 10); upper = gd(iters = 10); stop = t; }\n"},
-    {"E0405", UPPER LOWER, "method idle() { accepts smooth lower;  step { set y = descend(fn u -> f(x, u), y); } }\n"
-                           "solve { method = idle(); lower = gd(iters = 10); upper = gd(iters = 10); }\n"},
-    {"E0303", UPPER LOWER, "method swapped() { accepts smooth lower;\n"
-                           "  step { hypergradient grad(fn s -> F(y, s), x); } }\n" SOLVE},
-    {"E0303", UPPER LOWER, "optimizer flat(step: real = 0.1) { update(z, g, t) { dot(z, g) } }\n" SOLVE},
-    {"E0303", UPPER "lower { var w: f64[d] = 0.0;  batch b = 3;  minimize mean((Xtr @ w - ytr)^2) + exp(t) * dot(w, w) + f64(b.index[0]); }\n",
+    {"E0301",
+     UPPER
+     "lower { var w: f64[d] = ytr;  minimize mean((Xtr @ w - ytr)^2) + exp(t) * dot(w, w); }\n",
      SOLVE},
-    {"E0211", UPPER "lower { var w: f64[d] = 0.0;  minimize mean((Xtr @ w - ytr)^2) + exp(t) * dot(w, w);  prox w: 0.1 * sum(abs(w)); }\n",
+    {"E0208", UPPER LOWER,
+     "solve { method = gd(); lower = gd(iters = 10); upper = gd(iters = 10); }\n"},
+    {"E0201", UPPER LOWER,
+     "solve { method = implicit(); lower = gdd(iters = 10); upper = gd(iters = 10); }\n"},
+    {"E0304", UPPER LOWER,
+     "solve { method = implicit(); lower = gd(iter = 10); upper = gd(iters = 10); }\n"},
+    {"E0304", UPPER LOWER,
+     "solve { method = implicit(); lower = gd(); upper = gd(iters = 10); }\n"},
+    {"E0304", UPPER LOWER,
+     "solve { method = implicit(); lower = gd(iters = 10); upper = gd(); }\n"},
+    {"E0303", UPPER LOWER,
+     "solve { method = implicit(linear = 3); lower = gd(iters = 10); upper = gd(iters = 10); }\n"},
+    {"E0309", UPPER LOWER,
+     "solve { method = implicit(); lower = gd(iters = 1.5); upper = gd(iters = 10); }\n"},
+    {"E0204", UPPER LOWER, "solve { method = implicit(); lower = gd(iters = 10); }\n"},
+    {"E0204", UPPER LOWER,
+     "solve other { method = implicit(); lower = gd(iters = 10); upper = gd(iters = 10); }\n"},
+    {"E0207", UPPER LOWER, "solve { method = implicit(); upper = gd(iters = 10); }\n"},
+    {"W0501", UPPER LOWER,
+     "solve { method = soba(); lower = gd(iters = 10); upper = gd(iters = 10); }\n"},
+    {"W0501", UPPER LOWER,
+     "solve { method = implicit(); lower = gd(iters = 10); upper = gd(iters = 10); threads = 4; "
+     "}\n"},
+    {"E0304", UPPER LOWER,
+     "solve { method = implicit(); lower = gd(iters = 10); upper = gd(iters = 10); upper.stepp = "
+     "1.0; }\n"},
+    {"E0303", UPPER LOWER,
+     "solve { method = implicit(); lower = gd(iters = 10); upper = gd(iters = 10); stop = t; }\n"},
+    {"E0405", UPPER LOWER,
+     "method idle() { accepts smooth lower;  step { set y = descend(fn u -> f(x, u), y); } }\n"
+     "solve { method = idle(); lower = gd(iters = 10); upper = gd(iters = 10); }\n"},
+    {"E0303", UPPER LOWER,
+     "method swapped() { accepts smooth lower;\n"
+     "  step { hypergradient grad(fn s -> F(y, s), x); } }\n" SOLVE},
+    {"E0303", UPPER LOWER,
+     "optimizer flat(step: real = 0.1) { update(z, g, t) { dot(z, g) } }\n" SOLVE},
+    {"E0303",
+     UPPER "lower { var w: f64[d] = 0.0;  batch b = 3;  minimize mean((Xtr @ w - ytr)^2) + exp(t) "
+           "* dot(w, w) + f64(b.index[0]); }\n",
+     SOLVE},
+    {"E0211",
+     UPPER "lower { var w: f64[d] = 0.0;  minimize mean((Xtr @ w - ytr)^2) + exp(t) * dot(w, w);  "
+           "prox w: 0.1 * sum(abs(w)); }\n",
      SOLVE},
     {"E0303", UPPER LOWER, "report both = (t, w);\n" SOLVE},
     {"E0204", UPPER LOWER, SOLVE "test \"no data\" { expect t == 0.0; }\n"},
-    {"E0605", UPPER LOWER, SOLVE "test \"dim\" { data = synthetic(n = 4, m = 3); expect t == 0.0; }\n"},
-    {"E0304", UPPER LOWER, SOLVE "test \"dim\" { data = synthetic(n = 4, m = 3, d = 2, q = 1); expect t == 0.0; }\n"},
-    {"E0301", UPPER LOWER, SOLVE "test \"sides\" { data = synthetic(n = 4, m = 3, d = 2); expect w ~= ytr within 1.0; }\n"},
-    {"E0204", UPPER LOWER, SOLVE "test \"close\" { data = synthetic(n = 4, m = 3, d = 2); expect w ~= 0.0; }\n"},
-    {"E0303", UPPER LOWER, SOLVE "test \"truth\" { data = synthetic(n = 4, m = 3, d = 2); expect t; }\n"},
+    {"E0605", UPPER LOWER,
+     SOLVE "test \"dim\" { data = synthetic(n = 4, m = 3); expect t == 0.0; }\n"},
+    {"E0304", UPPER LOWER,
+     SOLVE "test \"dim\" { data = synthetic(n = 4, m = 3, d = 2, q = 1); expect t == 0.0; }\n"},
+    {"E0301", UPPER LOWER,
+     SOLVE
+     "test \"sides\" { data = synthetic(n = 4, m = 3, d = 2); expect w ~= ytr within 1.0; }\n"},
+    {"E0204", UPPER LOWER,
+     SOLVE "test \"close\" { data = synthetic(n = 4, m = 3, d = 2); expect w ~= 0.0; }\n"},
+    {"E0303", UPPER LOWER,
+     SOLVE "test \"truth\" { data = synthetic(n = 4, m = 3, d = 2); expect t; }\n"},
 };
 
 static void check_wrong(const Wrong *wrong) {
@@ -721,10 +796,11 @@ static void test_wrong_programs(void **state) {
 
 static void test_expected_errors(void **state) {
   (void)state;
-  expect_tests("blo 1;\ndim n, m, d;\n"
-               "data { Xtr: f64[n, d];  ytr: f64[n];  Xva: f64[m, d];  yva: f64[m]; }\n" UPPER LOWER SOLVE
-               "test \"direct\" { method = direct();  expect error E0411; }\n"
-               "test \"unread\" { method = soba();  upper.stepp = 1.0;  expect error E0304; }\n");
+  expect_tests(
+      "blo 1;\ndim n, m, d;\n"
+      "data { Xtr: f64[n, d];  ytr: f64[n];  Xva: f64[m, d];  yva: f64[m]; }\n" UPPER LOWER SOLVE
+      "test \"direct\" { method = direct();  expect error E0411; }\n"
+      "test \"unread\" { method = soba();  upper.stepp = 1.0;  expect error E0304; }\n");
 }
 
 int main(void) {
