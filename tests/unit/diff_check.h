@@ -253,6 +253,10 @@ static inline Tensor **run_optimised(Example *e, Func *func, Tensor *const *argu
   Tensor **plain = run_func(e, func, arguments);
   opt_func(func);
   verify_module(e);
+  int ops = ir_measure(func->body).ops;
+  opt_func(func);
+  verify_module(e);
+  assert_int_equal(ir_measure(func->body).ops, ops);
   Tensor **optimised = run_func(e, func, arguments);
   for (size_t i = 0; i < func->body->yields.count; i++)
     compare("optimised", optimised[i], plain[i], 1e-9);
