@@ -125,6 +125,57 @@ Staged *builtin_concat(const Call *call, const BuiltinRow *row) {
   return staged_tensor(e, count == 1 ? parts[0] : ir_concat(&e->builder, parts, count, axis));
 }
 
+// The element type of a list: that of its first tensor, else the expected one, else what literals
+// say.
+static Dtype list_dtype(Evaluator *e, Staged *const *values, size_t count, const TypeSpec *wanted) {
+  bool reals = false, truths = true;
+  for (size_t i = 0; i < count; i++) {
+    if (values[i]->kind == STAGED_TENSOR) return values[i]->tensor->type->dtype;
+    reals = reals || values[i]->kind == STAGED_REAL;
+    truths = truths && values[i]->kind == STAGED_BOOL;
+  }
+  if (wanted) return wanted->real_dtype ? e->real : wanted->dtype;
+  return truths ? DT_BOOL : reals ? e->real : DT_I64;
+}
+
+static bool entry_fits(const Staged *s, Dtype dtype) {
+  switch (s->kind) {
+  case STAGED_TENSOR:
+    return s->tensor->type->dtype == dtype;
+  case STAGED_BOOL:
+    return dtype == DT_BOOL;
+  case STAGED_INTEGER:
+    return dtype != DT_BOOL;
+  default:
+    return dtype_is_float(dtype);
+  }
+}
+
+// The entries as rows of one type; false after a report.
+static bool list_rows(Evaluator *e, const NodeList *items, Staged *const *values, Dtype dtype,
+                      Value **rows) {
+  const Type *type = NULL;
+  for (size_t i = 0; i < items->count; i++) {
+    bool fits = entry_fits(values[i], dtype);
+    Value *entry = fits ? leaf_as(e, values[i], dtype) : NULL;
+    if (!entry || (type && entry->type != type)) {
+      Diagnostic *d = mistake(e, fits ? E0301 : E0302, items->data[i]->span,
+                              "the entries of a list have one type");
+      diagnostic_label(d, items->data[0]->span, "%s", staged_describe(e, values[0]));
+      diagnostic_label(d, items->data[i]->span, "%s", staged_describe(e, values[i]));
+      return false;
+    }
+    type = entry->type;
+    if (type->rank == MAX_RANK) {
+      mistake(e, E0301, items->data[i]->span, "a tensor has at most %d axes", MAX_RANK);
+      return false;
+    }
+    const Dim *one = dim_const(e->module->dims, 1);
+    rows[i] = ir_reshape(&e->builder, entry, type_with_leading(e->module, type, one));
+  }
+  return true;
+}
+
 Staged *evaluate_list(Evaluator *e, const Node *node, const Environment *environment,
                       const TypeSpec *expected) {
   const NodeList *items = &node->as.list.items;
@@ -139,55 +190,20 @@ Staged *evaluate_list(Evaluator *e, const Node *node, const Environment *environ
     }
   }
   Staged **values = ARENA_ARRAY(e->arena, Staged *, items->count + 1);
-  Dtype dtype = DT_I64;
-  bool known = false, reals = false, truths = true, good = true;
   for (size_t i = 0; i < items->count; i++) {
-    Staged *v = values[i] = evaluate(e, items->data[i], environment, wanted);
-    if (staged_is_poison(v)) return v;
-    if (v->kind == STAGED_TREE || !staged_is_data(v)) {
-      mistake(e, E0303, items->data[i]->span,
-              "an entry of a list is a number or a tensor, this is %s", staged_describe(e, v));
-      return staged_poison;
-    }
-    reals = reals || v->kind == STAGED_REAL;
-    truths = truths && v->kind == STAGED_BOOL;
-    if (v->kind == STAGED_TENSOR && !known) {
-      dtype = v->tensor->type->dtype;
-      known = true;
-    }
-  }
-  if (!known && wanted) {
-    dtype = wanted->real_dtype ? e->real : wanted->dtype;
-  } else if (!known) {
-    dtype = truths ? DT_BOOL : reals ? e->real : DT_I64;
-  }
-  Value **parts = ARENA_ARRAY(e->arena, Value *, items->count + 1);
-  const Type *type = NULL;
-  for (size_t i = 0; i < items->count && good; i++) {
-    Staged *v = values[i];
-    bool fits = v->kind == STAGED_TENSOR    ? v->tensor->type->dtype == dtype
-                : v->kind == STAGED_BOOL    ? dtype == DT_BOOL
-                : v->kind == STAGED_INTEGER ? dtype != DT_BOOL
-                                            : dtype_is_float(dtype);
-    Value *part = fits ? leaf_as(e, v, dtype) : NULL;
-    good = part && (!type || part->type == type);
-    if (!good) {
-      Diagnostic *d = mistake(e, fits ? E0301 : E0302, items->data[i]->span,
-                              "the entries of a list have one type");
-      diagnostic_label(d, items->data[0]->span, "%s", staged_describe(e, values[0]));
-      diagnostic_label(d, items->data[i]->span, "%s", staged_describe(e, v));
-      return staged_poison;
-    }
-    type = part->type;
-    const Type *with_row = type_with_leading(e->module, type, dim_const(e->module->dims, 1));
-    parts[i] = ir_reshape(&e->builder, part, with_row);
-  }
-  if (type && type->rank == MAX_RANK) {
-    mistake(e, E0301, node->span, "a tensor has at most %d axes", MAX_RANK);
+    values[i] = evaluate(e, items->data[i], environment, wanted);
+    if (staged_is_poison(values[i])) return staged_poison;
+    if (values[i]->kind != STAGED_TREE && staged_is_data(values[i])) continue;
+    mistake(e, E0303, items->data[i]->span,
+            "an entry of a list is a number or a tensor, this is %s",
+            staged_describe(e, values[i]));
     return staged_poison;
   }
-  return staged_tensor(e, items->count == 1 ? parts[0]
-                                            : ir_concat(&e->builder, parts, (int)items->count, 0));
+  Value **rows = ARENA_ARRAY(e->arena, Value *, items->count + 1);
+  Dtype dtype = list_dtype(e, values, items->count, wanted);
+  if (!list_rows(e, items, values, dtype, rows)) return staged_poison;
+  int count = (int)items->count;
+  return staged_tensor(e, count == 1 ? rows[0] : ir_concat(&e->builder, rows, count, 0));
 }
 
 // --- bundles -------------------------------------------------------------------------------------
