@@ -88,18 +88,47 @@ Lanes load_place(KernelEmitter *k, LLVMValueRef base, Dtype dtype, const Expr *i
   return result;
 }
 
+static bool is_real_op(const Expr *e, Opcode code) {
+  return e->kind == EXPRESSION_OP && e->opcode == code &&
+         (e->dtype == DT_F32 || e->dtype == DT_F64);
+}
+
+/// Copy `copy` of a value, as a vector if `vector`.
+static LLVMValueRef copy_of(KernelEmitter *k, const Expr *e, int copy, bool vector) {
+  const Lanes *value = eval(k, e);
+  REQUIRE(vector || !value->varying, "lanes of kernel '%s' accumulate into one place",
+          k->kernel->name);
+  return vector ? lanes_of(k, value, copy) : value->v[0];
+}
+
+/// sum + e where e is a product: fused.
+static LLVMValueRef add_product(KernelEmitter *k, const Expr *e, LLVMValueRef sum, int copy,
+                                bool vector) {
+  return multiply_add(&k->maker, copy_of(k, e->arguments[0], copy, vector),
+                      copy_of(k, e->arguments[1], copy, vector), sum);
+}
+
+/// A sum of products that is about to be accumulated: the order of the sum is kept, its products
+/// are fused.
+static LLVMValueRef sum_of_products(KernelEmitter *k, const Expr *e, int copy, bool vector,
+                                    int depth) {
+  if (!is_real_op(e, OP_ADD) || depth == 0) return copy_of(k, e, copy, vector);
+  const Expr *x = e->arguments[0], *y = e->arguments[1];
+  if (is_real_op(y, OP_MUL))
+    return add_product(k, y, sum_of_products(k, x, copy, vector, depth - 1), copy, vector);
+  LLVMValueRef right = sum_of_products(k, y, copy, vector, depth - 1);
+  if (is_real_op(x, OP_MUL)) return add_product(k, x, right, copy, vector);
+  return LLVMBuildFAdd(k->b, sum_of_products(k, x, copy, vector, depth - 1), right, "");
+}
+
 LLVMValueRef combine_copy(KernelEmitter *k, LLVMValueRef old, Opcode op, Dtype dtype,
                           const Expr *value, int copy) {
-  bool fuse = op == OP_ADD && (dtype == DT_F32 || dtype == DT_F64) &&
-              value->kind == EXPRESSION_OP && value->opcode == OP_MUL;
+  enum { DEEPEST = 8 };
   bool vector = LLVMGetTypeKind(LLVMTypeOf(old)) == LLVMVectorTypeKind;
-  const Lanes *x = eval(k, fuse ? value->arguments[0] : value);
-  const Lanes *y = fuse ? eval(k, value->arguments[1]) : x;
-  REQUIRE(vector || !(x->varying || y->varying), "lanes of kernel '%s' accumulate into one place",
-          k->kernel->name);
-  LLVMValueRef a = vector ? lanes_of(k, x, copy) : x->v[0];
-  if (!fuse) return elementwise_combine(&k->maker, op, dtype, old, a);
-  return multiply_add(&k->maker, a, vector ? lanes_of(k, y, copy) : y->v[0], old);
+  if (op == OP_ADD && is_real_op(value, OP_MUL)) return add_product(k, value, old, copy, vector);
+  LLVMValueRef added = op == OP_ADD ? sum_of_products(k, value, copy, vector, DEEPEST)
+                                    : copy_of(k, value, copy, vector);
+  return elementwise_combine(&k->maker, op, dtype, old, added);
 }
 
 static void store_uniform(KernelEmitter *k, LLVMValueRef base, Dtype dtype, const Expr *index,
