@@ -155,6 +155,20 @@ static Value *rewrite_dot(Builder *b, const Op *op, Value *const *operands) {
   return contraction_strip_views(&c) || scalar ? contraction_build(b, &c) : NULL;
 }
 
+// A product in another order of axes is the product of the factors in the other order.
+static Value *view_of_dot(Builder *b, const Op *op, Value *x) {
+  int axis_of[MAX_RANK];
+  const Op *dot = x->op;
+  if (!dot || dot->code != OP_DOT || op->attr.map.in_rank != op->attr.map.out_rank) return NULL;
+  Op view = *op; // as it is after rebuilding its operand
+  view.operands = &x;
+  if (!view_reorders(&view, axis_of)) return NULL;
+  Contraction c = contraction_of_dot(dot->operands[0], dot->operands[1], &dot->attr);
+  Contraction turned = c;
+  for (int i = 0; i < c.out_rank; i++) turned.out[axis_of[i]] = c.out[i];
+  return contraction_is_direct(&turned) ? contraction_build(b, &turned) : NULL;
+}
+
 // --- elementwise --------------------------------------------------------------------------------
 
 // Do two views read values of one shape by one map?
@@ -202,5 +216,6 @@ Value *algebra_rewrite(Builder *b, const Op *op, Value *const *operands, const b
   if (op->code == OP_RESHAPE) return reshape_as_view(b, operands[0], op->attr.type);
   if (op->code == OP_REDUCE_SUM) return rewrite_sum(b, op, operands[0], single[0]);
   if (op->code == OP_DOT) return rewrite_dot(b, op, operands);
+  if (op->code == OP_VIEW && single[0]) return view_of_dot(b, op, operands[0]);
   return op_table[op->code].group == GROUP_ELEMENTWISE ? repeat_later(b, op, operands) : NULL;
 }

@@ -23,6 +23,8 @@ bool view_reorders(const Op *view, int *axis_of);
 Contraction contraction_of_dot(Value *x, Value *y, const Attr *attr);
 /// Replaces factors that are views of another order, or that repeat, by what they view.
 bool contraction_strip_views(Contraction *c);
+/// Can one dot give the result's axes in their order?
+bool contraction_is_direct(const Contraction *c);
 /// The contraction as dot between reduce_sum and view; NULL when an index would be summed that no
 /// factor has.
 Value *contraction_build(Builder *b, const Contraction *c);

@@ -111,34 +111,71 @@ static Value *arrange(Builder *b, const Contraction *c, Value *x, const int8_t *
   return ir_broadcast(b, x, type_get(b->module, x->type->dtype, c->out_rank, shape), axes);
 }
 
+// The attributes of dot with the factors in their order, and the labels of its result.
+typedef struct Layout {
+  Attr attr;
+  int8_t labels[2 * MAX_RANK];
+  int rank;
+} Layout;
+
+static Layout layout_of(const Contraction *c) {
+  Layout l = {0};
+  for (int k = 0; k < c->out_rank; k++) { // batch axes in the order of the result
+    int left = factor_axis(c, 0, c->out[k]), right = factor_axis(c, 1, c->out[k]);
+    if (left < 0 || right < 0) continue;
+    l.attr.dot.left_batch[l.attr.dot.batch_count] = (int8_t)left;
+    l.attr.dot.right_batch[l.attr.dot.batch_count++] = (int8_t)right;
+    l.labels[l.rank++] = c->out[k];
+  }
+  for (int f = 0; f < 2; f++)
+    for (int i = 0; i < c->factor[f]->type->rank; i++) {
+      int label = c->label[f][i], other = factor_axis(c, 1 - f, label);
+      if (other < 0) l.labels[l.rank++] = (int8_t)label;
+      if (f || other < 0 || in_result(c, label)) continue;
+      l.attr.dot.left_contract[l.attr.dot.contract_count] = (int8_t)i;
+      l.attr.dot.right_contract[l.attr.dot.contract_count++] = (int8_t)other;
+    }
+  return l;
+}
+
+static bool in_order(const Contraction *c, const Layout *l) {
+  if (l->rank != c->out_rank) return false;
+  for (int k = 0; k < l->rank; k++)
+    if (l->labels[k] != c->out[k]) return false;
+  return true;
+}
+
+static Contraction swapped(const Contraction *c) {
+  Contraction s = *c;
+  for (int f = 0; f < 2; f++) {
+    s.factor[f] = c->factor[1 - f];
+    for (int i = 0; i < MAX_RANK; i++) s.label[f][i] = c->label[1 - f][i];
+  }
+  return s;
+}
+
+bool contraction_is_direct(const Contraction *c) {
+  Contraction s = swapped(c);
+  Layout there = layout_of(c), back = layout_of(&s);
+  return in_order(c, &there) || in_order(&s, &back);
+}
+
 Value *contraction_build(Builder *b, const Contraction *given) {
   Contraction c = *given;
   for (int label = 0; label < c.labels; label++)
     if (!in_result(&c, label) && factor_axis(&c, 0, label) < 0 && factor_axis(&c, 1, label) < 0)
       return NULL;
   for (int f = 0; f < 2; f++) sum_alone(b, &c, f);
-  Attr attr = {0};
-  int8_t labels[2 * MAX_RANK];
-  int rank = 0;
-  const Type *x = c.factor[0]->type, *y = c.factor[1]->type;
-  for (int i = 0; i < x->rank; i++) {
-    int label = c.label[0][i], other = factor_axis(&c, 1, label);
-    if (other < 0) continue;
-    if (in_result(&c, label)) {
-      attr.dot.left_batch[attr.dot.batch_count] = (int8_t)i;
-      attr.dot.right_batch[attr.dot.batch_count++] = (int8_t)other;
-      labels[rank++] = (int8_t)label;
-    } else {
-      attr.dot.left_contract[attr.dot.contract_count] = (int8_t)i;
-      attr.dot.right_contract[attr.dot.contract_count++] = (int8_t)other;
-    }
+  Layout layout = layout_of(&c);
+  if (!in_order(&c, &layout)) {
+    Contraction s = swapped(&c);
+    Layout other = layout_of(&s);
+    if (in_order(&s, &other)) c = s, layout = other;
   }
-  for (int i = 0; i < x->rank; i++)
-    if (factor_axis(&c, 1, c.label[0][i]) < 0) labels[rank++] = c.label[0][i];
-  for (int i = 0; i < y->rank; i++)
-    if (factor_axis(&c, 0, c.label[1][i]) < 0) labels[rank++] = c.label[1][i];
-  if (x->rank && y->rank) return arrange(b, &c, ir_dot(b, c.factor[0], c.factor[1], &attr), labels);
+  const Type *x = c.factor[0]->type, *y = c.factor[1]->type;
+  if (x->rank && y->rank)
+    return arrange(b, &c, ir_dot(b, c.factor[0], c.factor[1], &layout.attr), layout.labels);
   int f = x->rank ? 0 : 1; // the other one is a scalar
   Value *scalar = ir_broadcast_suffix(b, c.factor[1 - f], c.factor[f]->type);
-  return arrange(b, &c, ir_binary(b, OP_MUL, c.factor[f], scalar), labels);
+  return arrange(b, &c, ir_binary(b, OP_MUL, c.factor[f], scalar), layout.labels);
 }

@@ -313,6 +313,27 @@ static void test_views_of_dot(void **state) {
   example_destroy(&e);
 }
 
+// A turned product is the product of the factors in the other order.
+static void test_turned_dot(void **state) {
+  (void)state;
+  Example e = example_create();
+  Value *x = example_input(&e, F64(&e, 4, 3), -1, 1), *r = example_input(&e, F64(&e, 4, 5), -1, 1);
+  Attr attr = contract(0, 0);
+  Value *product = ir_dot(&e.b, r, x, &attr);
+  example_yield(&e, ir_transpose(&e.b, product, (int[]){1, 0}));
+  Value *p = example_input(&e, F64(&e, 2, 4, 3), -1, 1);
+  Value *q = example_input(&e, F64(&e, 4, 2, 5), -1, 1);
+  attr = (Attr){0};
+  attr.dot.batch_count = 2; // batch axes (4, 2), wanted (2, 4)
+  attr.dot.left_batch[0] = 1;
+  attr.dot.right_batch[1] = 1;
+  Value *batched = ir_dot(&e.b, p, q, &attr);
+  example_yield(&e, ir_transpose(&e.b, batched, (int[]){1, 0, 2, 3}));
+  optimise(&e);
+  assert_int_equal(count_code(e.func->body, OP_VIEW), 0);
+  example_destroy(&e);
+}
+
 static void test_sums_of_repeats(void **state) {
   (void)state;
   Example e = example_create();
@@ -353,6 +374,7 @@ int main(void) {
       cmocka_unit_test(test_rules_are_opened_and_branches_decided),
       cmocka_unit_test(test_sums_of_products_become_dot),
       cmocka_unit_test(test_views_of_dot),
+      cmocka_unit_test(test_turned_dot),
       cmocka_unit_test(test_sums_of_repeats),
       cmocka_unit_test(test_reshapes_become_views),
   };
