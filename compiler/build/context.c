@@ -78,9 +78,14 @@ const Dim *context_dim(Context *c, const Node *part, Span span) {
   const Dim *dim = declared_dim(c, part);
   int64_t value;
   if (dim && c->closed_dims && !dim_is_const(dim, &value)) {
-    Diagnostic *d = report(build_diagnostics(c->build), E0605, part->span,
-                           "the dim `%s` has no value in this test", part->as.dim.name.name);
-    diagnostic_help(d, "write `data = synthetic(%s = 8, seed = 1);`", part->as.dim.name.name);
+    if (c->no_data) {
+      test_no_data(c);
+    } else {
+      const char *name = part->as.dim.name.name;
+      Diagnostic *d = report(build_diagnostics(c->build), E0605, part->span,
+                             "the dim `%s` has no value in this test", name);
+      diagnostic_help(d, "write `data = synthetic(%s = 8, seed = 1);`", name);
+    }
     dim = dim_const(c->module->dims, 4); // something to go on with
   }
   map_put(c->dims, part, (void *)(uintptr_t)dim);

@@ -198,6 +198,7 @@ static Staged *make_field(Context *c, const FieldValue *value, Span span) {
     return compute_field(c, value, span);
   }
   if (c->synthetic && !field->computed) return drawn_field(c, value);
+  if (c->no_data) return test_no_data(c);
   if (!c->entry) return staged_poison;
   return staged_tensor(c->e, entry_input(c, field->name, value->type, BLO_ROLE_DATA, field->index));
 }

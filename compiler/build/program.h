@@ -168,6 +168,7 @@ struct Context {
   Map *constants, *busy;    // ITEM_CONST -> Staged; what is being made
   Map *columns;             // Field -> Staged in the present entry; NULL while it is being made
   bool computed_inline;     // computed fields are made in the entry itself (tests, entry `data`)
+  bool no_data;           // a test that says nothing about data
   bool synthetic;           // data fields are drawn (tests)
   int64_t synthetic_number; // seed of the drawn data
   Value *synthetic_seed;    // the same in the present entry
@@ -238,7 +239,8 @@ const char *place_text(Build *b, Span span);
 
 void settings_collect(Build *b, Settings *settings, const NodeList *items,
                       const Environment *environment);
-void settings_override(Build *b, Settings *settings);
+/// Lays the command line's `--set` over the settings of a stage; `stage.key` is for that stage alone.
+void settings_override(Build *b, Settings *settings, const char *stage);
 void settings_replace(Build *b, Settings *settings, const Settings *extra);
 Setting *settings_find(Settings *settings, const char *key);
 /// Static integer or dim of a setting; `fallback` when it is not given.
@@ -432,6 +434,8 @@ struct TestRun {
 };
 
 bool test_build(Build *b, const Node *test, size_t number);
+/// Reports that the test needs data.
+Staged *test_no_data(Context *c);
 /// What names of a test mean (level variables, reports, hypergradient, ...).
 Staged *test_name(Context *c, const Binding *binding, Span span);
 /// Notes which variable each `hypergradient(t)` below `node` asks for.

@@ -125,10 +125,30 @@ static void find_settings(void *self, Node *node) {
     node_children(node, find_settings, self);
 }
 
-void settings_override(Build *b, Settings *settings) {
+static bool is_stage_name(const Build *b, const char *text, size_t length) {
+  const NodeList *items = &b->program->file->as.file.items;
+  for (size_t i = 0; i < items->count; i++) {
+    if (items->data[i]->kind != ITEM_STAGE) continue;
+    const char *name = items->data[i]->as.stage.name.name;
+    if (strlen(name) == length && strncmp(name, text, length) == 0) return true;
+  }
+  return false;
+}
+
+// The key without the name of this stage; NULL when it names another one.
+static const char *key_of_stage(const Build *b, const char *key, const char *stage) {
+  const char *dot = strchr(key, '.');
+  size_t length = dot ? (size_t)(dot - key) : 0;
+  if (!dot || !is_stage_name(b, key, length)) return key;
+  return strlen(stage) == length && strncmp(stage, key, length) == 0 ? dot + 1 : NULL;
+}
+
+void settings_override(Build *b, Settings *settings, const char *stage) {
   for (size_t i = 0; i < b->options->override_count; i++) {
     const SettingOverride *given = &b->options->overrides[i];
-    char *text = arena_printf(b->arena, "solve { %s = %s; }\n", given->key, given->value);
+    const char *key = key_of_stage(b, given->key, stage);
+    if (!key) continue;
+    char *text = arena_printf(b->arena, "solve { %s = %s; }\n", key, given->value);
     Node *file = parse_text(b->compilation, "--set", text, strlen(text));
     NodeList list = {0};
     void *self[] = {&list, b};

@@ -121,7 +121,7 @@ bool stage_solver(Context *c, Stage *stage, const char *solve, Span span, const 
   if (ok) {
     size_t errors = diagnostics_errors(build_diagnostics(c->build));
     settings_collect(c->build, &stage->settings, &stage->solve->as.solve.settings, NULL);
-    settings_override(c->build, &stage->settings);
+    settings_override(c->build, &stage->settings, stage->name);
     if (extra) settings_replace(c->build, &stage->settings, extra);
     ok = choose_precision(c, stage);
     ok = ok && (stage->single ? choose_single(c, stage) : choose_bilevel(c, stage));

@@ -120,23 +120,20 @@ static void take_synthetic(Context *c, const Node *argument) {
            "there is no dim `%s` to draw data for", name);
 }
 
-static bool needs_data(const Build *b) {
-  for (size_t i = 0; i < b->fields.count; i++)
-    if (!b->fields.data[i].computed) return true;
-  return false;
+Staged *test_no_data(Context *c) {
+  Diagnostic *d = report(build_diagnostics(c->build), E0204, c->test->node->span,
+                         "this test has no data");
+  diagnostic_help(
+      d, "write `data = synthetic(...sizes..., seed = 1);` or `data = file(\"x.npz\");`");
+  return staged_poison;
 }
 
 static void take_data(Context *c, TestPlan *plan) {
   Build *b = c->build;
   c->computed_inline = true;
   c->closed_dims = true;
-  if (!plan->data) {
-    if (!needs_data(b) || plan->expects_build_error) return;
-    Diagnostic *d = report(build_diagnostics(b), E0204, plan->node->span, "this test has no data");
-    diagnostic_help(
-        d, "write `data = synthetic(...sizes..., seed = 1);` or `data = file(\"x.npz\");`");
-    return;
-  }
+  c->no_data = !plan->data;
+  if (!plan->data) return;
   if (plan->data->as.setting.key.count > 1) {
     report(build_diagnostics(b), E0211, plan->data->span, "data for single fields comes later");
     return;
@@ -263,9 +260,24 @@ static bool code_occurs(Build *b, TestPlan *plan, const Node *node) {
 
 // ---- the function
 
+// Does the test speak of the levels at all? Tests of functions need neither solver nor data.
+static void find_levels(void *self, Node *node) {
+  bool *found = self;
+  const Binding *binding = node->kind == EXPR_NAME ? node->as.name.binding : NULL;
+  if (binding)
+    *found |= binding->kind == BIND_VAR || binding->kind == BIND_STATE ||
+              binding->kind == BIND_REPORT || binding->kind == BIND_BATCH ||
+              (binding->kind == BIND_IMPLICIT && binding->builtin >= IMPLICIT_HYPERGRADIENT &&
+               binding->builtin <= IMPLICIT_RUN) ||
+              (binding->kind == BIND_LOCAL && binding->owner && binding->owner->kind == ITEM_LEVEL);
+  node_children(node, find_levels, self);
+}
+
 static bool test_stage(Context *c, TestPlan *plan) {
   TestRun *test = c->test;
-  if (!c->stages.count) return true;
+  bool levels = false;
+  node_children(plan->node, find_levels, &levels);
+  if (!c->stages.count || !levels) return true;
   Stage *stage = c->stages.data[0];
   variables_override(stage, &plan->starts);
   if (!stage_solver(c, stage, plan_solve(plan), plan->node->span, &plan->settings)) return false;

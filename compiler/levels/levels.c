@@ -163,6 +163,54 @@ static void check_upper_objective(const Checker *c) {
   diagnostic_label(d, p->lower_span, "the lower problem has no effect");
 }
 
+// ---- memory of derivatives through loops
+
+enum { LARGE_TAPE_MIB = 256 };
+
+// Bytes of a value when its dims are known.
+static double bytes_of(Module *module, const Type *type) {
+  int64_t entries;
+  if (!dim_is_const(type_entries(module, type), &entries)) return 0.0;
+  return (double)entries * (double)dtype_bytes(type->dtype);
+}
+
+// Stacked outputs of the loops of a block: what a later loop backwards reads. Gives the largest
+// loop, too.
+static double tape_bytes(Block *block, const Op **largest, double *most) {
+  double total = 0.0;
+  for (const Op *op = block->first; op; op = op->next) {
+    double kept = 0.0;
+    for (int r = 0; r < op->region_count; r++) kept += tape_bytes(op->regions[r], largest, most);
+    if (op->code == OP_LOOP) {
+      int first = op->attr.loop.carries, count = op->attr.loop.stacked_out;
+      double own = 0.0;
+      for (int i = 0; i < count; i++) own += bytes_of(block->module, op->results[first + i]->type);
+      if (own > *most) {
+        *most = own;
+        *largest = op;
+      }
+      kept += own;
+    }
+    total += kept;
+  }
+  return total;
+}
+
+static void check_memory(const Checker *c) {
+  const LevelProblem *p = c->problem;
+  if (!p->hypergradient) return;
+  const Op *loop = NULL;
+  double most = 0.0, total = tape_bytes(p->hypergradient->body, &loop, &most);
+  if (total < (double)LARGE_TAPE_MIB * 1048576.0) return;
+  Diagnostic *d = report(c->compilation->diagnostics, W0430, p->method_span,
+                         "the derivative of the lower steps keeps %.1f GB", total / 1e9);
+  int64_t trips;
+  if (loop->attr.loop.bound && dim_is_const(loop->attr.loop.bound, &trips) && trips > 0)
+    diagnostic_note(d, "%lld iterations keep %.1f MB each", (long long)trips,
+                    most / 1e6 / (double)trips);
+  diagnostic_help(d, "take fewer lower iterations, or a method that does not unroll them");
+}
+
 void levels_check(Compilation *compilation, const LevelProblem *problem) {
   size_t errors = diagnostics_errors(compilation->diagnostics);
   Checker c = {compilation, problem, arena_create()};
@@ -170,5 +218,6 @@ void levels_check(Compilation *compilation, const LevelProblem *problem) {
   check_upper_variables(&c);
   check_upper_objective(&c);
   if (diagnostics_errors(compilation->diagnostics) == errors) check_method(&c);
+  check_memory(&c);
   arena_destroy(c.arena);
 }
