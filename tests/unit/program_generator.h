@@ -248,7 +248,7 @@ static Value *generate_dynamic(Generator *g, Builder *b) {
   int rank = x->type->rank;
   if (!rank) return ir_unary(b, OP_SIN, x);
   DimTable *dims = g->module->dims;
-  const Dim *shape[MAX_RANK];
+  const Dim *shape[MAX_RANK] = {0};
   for (int i = 0; i < rank; i++) {
     shape[i] = dim_floordiv(dims, dim_add(dims, x->type->shape[i], dim_const(dims, 1)), 2);
     starts[i] = ir_integer(b, type_scalar(g->module, DT_I64), generator_pick(g, 5) - 1);
