@@ -16,7 +16,10 @@ static uint64_t setting(const char *name, uint64_t otherwise) {
 static Example random_example(uint64_t seed) {
   Example e = example_create();
   const Dim *dims[GENERATOR_DIMS];
-  for (int i = 0; i < GENERATOR_DIMS; i++) dims[i] = dim_const(e.module->dims, 2 + i);
+  // Every other program has free dims of the same extents.
+  for (int i = 0; i < GENERATOR_DIMS; i++)
+    dims[i] = seed & 1 ? dim_name(e.module->dims, intern_printf(e.module->names, "%c", 'a' + i))
+                       : dim_const(e.module->dims, 2 + i);
   e.func = generate_program(e.module, seed, dims, (int)setting("BLO_OPS", 14));
   e.seed = seed;
   for (size_t i = 0; i < e.func->body->params.count; i++)
