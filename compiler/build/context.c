@@ -252,10 +252,6 @@ static Staged *resolve(Evaluator *e, const Binding *binding, Span span, void *se
 static Staged *program_builtin(const Call *call, Builtin builtin, void *self) {
   Context *c = self;
   const char *name = builtin_table[builtin].name;
-  if (builtin == BUILTIN_ROOT) {
-    report(build_diagnostics(c->build), E0211, call->span, "`root` comes later");
-    return staged_poison;
-  }
   Diagnostic *d = report(build_diagnostics(c->build), E0207, call->span,
                          "`%s` cannot be used in an expression", name);
   if (builtin == BUILTIN_CLASSES)

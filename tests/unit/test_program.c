@@ -794,6 +794,18 @@ static void test_wrong_programs(void **state) {
     check_wrong(&wrong_programs[i]);
 }
 
+// Unrolled steps keep their values: said when it is much and the dims are known.
+static void test_tape_warning(void **state) {
+  (void)state;
+  const Wrong large = {
+      "W0430",
+      "dim k = 100000;\n"
+      "upper { var t: f64 = 0.0;  minimize sumsq(w - 1.0); }\n"
+      "lower { var w: f64[k] = 0.0;  minimize sum(exp(t) * w^4 + w^2); }\n",
+      "solve { method = unroll(); lower = gd(iters = 500); upper = gd(iters = 10); }\n"};
+  check_wrong(&large);
+}
+
 static void test_expected_errors(void **state) {
   (void)state;
   expect_tests(
@@ -822,6 +834,7 @@ int main(void) {
       cmocka_unit_test(test_stop),
       cmocka_unit_test(test_declarations),
       cmocka_unit_test(test_wrong_programs),
+      cmocka_unit_test(test_tape_warning),
       cmocka_unit_test(test_expected_errors),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
