@@ -61,9 +61,13 @@ static int plain_axis(const Work *w, const Affine *index) {
   return -1;
 }
 
+static bool is_check(const Work *w) {
+  return w->item->kind == ITEM_NOTE || w->item->kind == ITEM_RANGE;
+}
+
 bool work_can_share_loops(Work *w) {
   const Item *item = w->item;
-  if (item->kind == ITEM_MAP || item->kind == ITEM_NOTE || item->kind == ITEM_RANGE) return true;
+  if (item->kind == ITEM_MAP || is_check(w)) return true;
   if (item->kind == ITEM_DOT &&
       w->space.rank - item->op->attr.dot.contract_count > item->op->attr.dot.batch_count)
     return false;
@@ -76,7 +80,7 @@ bool work_can_share_loops(Work *w) {
 }
 
 int work_kept(const Work *w) {
-  if (w->item->kind == ITEM_NOTE || w->item->kind == ITEM_RANGE) return 0;
+  if (is_check(w)) return 0;
   return w->item->type->rank;
 }
 
@@ -85,6 +89,8 @@ static bool can_follow_rows(const Work *w, int axis) {
   case ITEM_MAP:
   case ITEM_REDUCE:
   case ITEM_DOT:
+  case ITEM_NOTE:
+  case ITEM_RANGE:
     return true;
   case ITEM_ARGMAX:
     return item_target_axis(w->item, axis) >= 0;
@@ -137,9 +143,10 @@ static int aligned_axis(const Work *w, const Work *p) {
 
 // An axis of w along which it reads the same rows of a buffer as p does along its row; -1: none.
 static int shared_axis(const Work *w, const Work *p) {
+  int least = is_check(w) ? 1 : 2;
   for (size_t i = 0; i < p->loads.count; i++) {
     const LinearUse *theirs = &p->loads.data[i];
-    if (!theirs->index || theirs->rank < 2) continue;
+    if (!theirs->index || theirs->rank < least) continue;
     for (size_t k = 0; k < w->loads.count; k++) {
       const LinearUse *ours = &w->loads.data[k];
       if (ours->buffer != theirs->buffer || !ours->index || ours->rank != theirs->rank) continue;
@@ -165,8 +172,9 @@ static bool walks_rows(const Work *w, int axis) {
   return false;
 }
 
-// The axis of w that follows the rows of g; -1: it cannot join.
-static int row_in_group(const Work *w, const Group *g) {
+// The axis of w that is aligned with all that w depends on in g; -1: none, or it reads a sum over
+// the rows.
+static int aligned_with_group(const Work *w, const Group *g) {
   int axis = -1;
   for (size_t i = 0; i < g->tail.count; i++)
     if (depends(w, g->tail.data[i])) return -1;
@@ -177,7 +185,24 @@ static int row_in_group(const Work *w, const Group *g) {
     if (found < 0 || (axis >= 0 && found != axis)) return -1;
     axis = found;
   }
-  for (size_t i = 0; i < g->works.count && axis < 0; i++) axis = shared_axis(w, g->works.data[i]);
+  return axis;
+}
+
+static bool depends_on_group(const Work *w, const Group *g) {
+  for (size_t i = 0; i < g->works.count; i++)
+    if (depends(w, g->works.data[i])) return true;
+  for (size_t i = 0; i < g->tail.count; i++)
+    if (depends(w, g->tail.data[i])) return true;
+  return false;
+}
+
+// The axis of w that follows the rows of g; -1: it cannot join.
+static int row_in_group(const Work *w, const Group *g) {
+  int axis = -1;
+  if (depends_on_group(w, g))
+    axis = aligned_with_group(w, g);
+  else
+    for (size_t i = 0; i < g->works.count && axis < 0; i++) axis = shared_axis(w, g->works.data[i]);
   return axis >= 0 && can_follow_rows(w, axis) && walks_rows(w, axis) ? axis : -1;
 }
 
@@ -258,14 +283,40 @@ static Group *new_group(Lowering *l, GroupList *groups) {
 }
 
 static int last_dependency(const Work *w, const GroupList *groups) {
-  for (int i = (int)groups->count - 1; i >= 0; i--) {
-    const Group *g = groups->data[i];
-    for (size_t k = 0; k < g->works.count; k++)
-      if (depends(w, g->works.data[k])) return i;
-    for (size_t k = 0; k < g->tail.count; k++)
-      if (depends(w, g->tail.data[k])) return i;
-  }
+  for (int i = (int)groups->count - 1; i >= 0; i--)
+    if (depends_on_group(w, groups->data[i])) return i;
   return -1;
+}
+
+// Can group b run with the rows of the earlier group a? What b reads must be there by then, and
+// what it reads of a must be aligned.
+static bool can_absorb(const GroupList *groups, int a, int b) {
+  const Group *target = groups->data[a], *moved = groups->data[b];
+  for (size_t i = 0; i < moved->works.count; i++) {
+    const Work *w = moved->works.data[i];
+    if (!can_follow_rows(w, w->row)) return false;
+    for (int k = a + 1; k < b; k++)
+      if (depends_on_group(w, groups->data[k])) return false;
+    if (depends_on_group(w, target) && aligned_with_group(w, target) != w->row) return false;
+  }
+  return !moved->tail.count && !moved->alone && !target->alone;
+}
+
+// A reader of two groups, aligned with both along one axis, shows that their rows are the same:
+// they become one. Only groups without a tail move.
+static void join_groups(Lowering *l, GroupList *groups, const Work *w) {
+  int b = last_dependency(w, groups);
+  for (int a = b - 1; a >= 0; a--) {
+    Group *target = groups->data[a], *moved = groups->data[b];
+    if (!depends_on_group(w, target)) continue;
+    int axis = aligned_with_group(w, target);
+    if (axis < 0 || axis != aligned_with_group(w, moved) || !can_absorb(groups, a, b)) return;
+    for (size_t i = 0; i < moved->works.count; i++)
+      add_work(l, target, moved->works.data[i], moved->works.data[i]->row);
+    for (size_t i = (size_t)b + 1; i < groups->count; i++) groups->data[i - 1] = groups->data[i];
+    groups->count--;
+    b = a;
+  }
 }
 
 // Independent items of equal space share the loops of a group that is one loop nest.
@@ -279,6 +330,7 @@ static int row_by_space(Work *w, const Group *g) {
 }
 
 static void place_work(Lowering *l, GroupList *groups, Work *w, bool fuse) {
+  if (fuse && !is_scalar(w)) join_groups(l, groups, w);
   int first = last_dependency(w, groups);
   for (int i = first < 0 ? 0 : first; fuse && i < (int)groups->count; i++) {
     Group *g = groups->data[i];

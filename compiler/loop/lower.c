@@ -52,8 +52,8 @@ static Access home_for(Lowering *l, const Value *v) {
   return value_info(l, v)->home;
 }
 
-static Item *add_item(Lowering *l, ItemKind kind, Value *value, const Type *type, Access target,
-                      Span span) {
+Item *lower_add_item(Lowering *l, ItemKind kind, Value *value, const Type *type, Access target,
+                     Span span) {
   Item *item = ARENA_NEW(l->arena, Item);
   *item = (Item){
       .kind = kind, .value = value, .type = type, .target = target, .part_axis = -1, .span = span};
@@ -87,7 +87,7 @@ static void lower_concat(Lowering *l, const Op *op) {
   const Dim *offset = dim_const(l->module->dims, 0);
   int axis = op->attr.concat.axis;
   for (int i = 0; i < op->operand_count; i++) {
-    Item *item = add_item(l, ITEM_MAP, op->operands[i], v->type, target, op->span);
+    Item *item = lower_add_item(l, ITEM_MAP, op->operands[i], v->type, target, op->span);
     item->part_type = op->operands[i]->type;
     item->part_axis = axis;
     item->part_offset = offset;
@@ -99,8 +99,8 @@ static void lower_concat(Lowering *l, const Op *op) {
 static void lower_places(Lowering *l, Op *op, ItemKind kind, Value *base, Value *source) {
   const Value *v = op->results[0];
   Access target = home_for(l, v);
-  add_item(l, ITEM_MAP, base, v->type, target, op->span);
-  add_item(l, kind, source, v->type, target, op->span)->op = op;
+  lower_add_item(l, ITEM_MAP, base, v->type, target, op->span);
+  lower_add_item(l, kind, source, v->type, target, op->span)->op = op;
 }
 
 static BufferUse use_of(const Access *access) {
@@ -114,7 +114,7 @@ static BufferUse operand_use(Lowering *l, Value *v) {
   const ValueInfo *info = value_info(l, v);
   if (info->homed && info->home.row_count <= 1) return use_of(&info->home);
   Access copy = new_access(l, v->type);
-  add_item(l, ITEM_MAP, v, v->type, copy, (Span){0});
+  lower_add_item(l, ITEM_MAP, v, v->type, copy, (Span){0});
   return use_of(&copy);
 }
 
@@ -233,7 +233,7 @@ static void lower_routine(Lowering *l, Op *op) {
   Value *raw = ARENA_NEW(l->arena, Value);
   *raw = (Value){.type = type_with_dtype(l->module, v->type, r.result_dtype), .block = op->block};
   set_home(l, raw, result);
-  add_item(l, ITEM_MAP, as_dtype(l, op, raw, v->type->dtype), v->type, home, op->span);
+  lower_add_item(l, ITEM_MAP, as_dtype(l, op, raw, v->type->dtype), v->type, home, op->span);
 }
 
 // --- control
@@ -258,13 +258,13 @@ static void open_loop(Lowering *l, LoopParts *p) {
   p->carries = ARENA_ARRAY(l->arena, Access, (size_t)carries + 1);
   p->next = ARENA_ARRAY(l->arena, Access, (size_t)carries + (size_t)stacks + 1);
   p->stacks = ARENA_ARRAY(l->arena, Access, (size_t)stacks + 1);
-  add_item(l, ITEM_COUNT, op->operands[0], scalar, p->count, op->span)->extent =
+  lower_add_item(l, ITEM_COUNT, op->operands[0], scalar, p->count, op->span)->extent =
       op->attr.loop.bound;
   for (int i = 0; i < carries; i++) {
     const Type *type = op->results[i]->type;
     p->carries[i] = new_access(l, type);
     p->next[i] = new_access(l, type);
-    add_item(l, ITEM_MAP, op->operands[1 + i], type, p->carries[i], op->span);
+    lower_add_item(l, ITEM_MAP, op->operands[1 + i], type, p->carries[i], op->span);
   }
   for (int i = 0; i < stacks; i++) {
     const Type *type = op->results[carries + i]->type;
@@ -293,8 +293,8 @@ static void close_loop(Lowering *l, const LoopParts *p) {
   Op *op = p->op;
   int carries = op->attr.loop.carries, stacks = op->attr.loop.stacked_out;
   for (int i = 0; i < stacks; i++) {
-    Item *item =
-        add_item(l, ITEM_CLEAR_ROWS, NULL, op->results[carries + i]->type, p->stacks[i], op->span);
+    Item *item = lower_add_item(l, ITEM_CLEAR_ROWS, NULL, op->results[carries + i]->type,
+                                p->stacks[i], op->span);
     item->limit = p->trips;
   }
   for (int i = 0; i <= carries; i++) {
@@ -308,7 +308,7 @@ static void close_loop(Lowering *l, const LoopParts *p) {
     Value *inner = ARENA_NEW(l->arena, Value);
     *inner = (Value){.type = result->type, .block = op->block};
     set_home(l, inner, found);
-    add_item(l, ITEM_MAP, inner, result->type, value_info(l, result)->home, op->span);
+    lower_add_item(l, ITEM_MAP, inner, result->type, value_info(l, result)->home, op->span);
   }
 }
 
@@ -364,51 +364,6 @@ static void lower_if(Lowering *l, Op *op) {
 // --- blocks
 // ---------------------------------------------------------------------------------------
 
-// Is an index known to lie in 0 .. places-1? Constants, counters of loops bounded by the places,
-// draws from that many.
-static bool index_in_range(Lowering *l, const Value *index, const Dim *places) {
-  DimTable *dims = l->module->dims;
-  if (iota_within(index, places)) return true;
-  if (index->op && index->op->code == OP_CONST && !index->op->attr.constant.integers) {
-    int64_t value = index->op->attr.constant.integer;
-    const Dim *last = dim_sub(dims, places, dim_const(dims, value + 1));
-    return value >= 0 && value < INT64_MAX && dim_provably_nonnegative(dims, last);
-  }
-  if (index->op && index->op->code == OP_RANDOM && index->op->attr.random.kind == RANDOM_INDEX) {
-    const Op *size = index->op->operands[2]->op;
-    return size && size->code == OP_DIM && size->attr.dim.dim == places;
-  }
-  if (index->op || !index->block->owner || index->block->owner->code != OP_LOOP) return false;
-  const Dim *bound = index->block->owner->attr.loop.bound;
-  return index->index == 0 && bound && dim_provably_nonnegative(dims, dim_sub(dims, places, bound));
-}
-
-static void note_range(Lowering *l, Op *op, Value *index, const Dim *places) {
-  if (index_in_range(l, index, places)) return;
-  for (size_t i = 0; i < l->items.count; i++) { // the same index may be used again
-    const Item *item = l->items.data[i];
-    if (item->kind == ITEM_RANGE && item->value == index && item->extent == places) return;
-  }
-  Item *item = add_item(l, ITEM_RANGE, index, NULL, (Access){0}, op->span);
-  item->extent = places;
-  item->number = op_check_note(l->module, op);
-}
-
-// Indices out of range are clamped by the kernels; a note tells of them.
-static void note_ranges(Lowering *l, Op *op) {
-  DimTable *dims = l->module->dims;
-  bool gathers = op->code == OP_GATHER || op->code == OP_SCATTER_ADD;
-  int first = op->code == OP_GATHER || op->code == OP_DYNAMIC_SLICE ? 1 : 2;
-  const Type *whole = op->operands[0]->type;
-  const Type *part = op->code == OP_DYNAMIC_SLICE ? op->results[0]->type : op->operands[1]->type;
-  for (int i = 0; first + i < op->operand_count; i++) {
-    int axis = gathers ? op->attr.gather.axes[i] : i;
-    const Dim *places = whole->shape[axis];
-    if (!gathers) places = dim_add(dims, dim_sub(dims, places, part->shape[i]), dim_const(dims, 1));
-    note_range(l, op, op->operands[first + i], places);
-  }
-}
-
 static void lower_op(Lowering *l, Op *op) {
   Value *v = op->result_count ? op->results[0] : NULL;
   ValueInfo *info = v ? value_info(l, v) : NULL;
@@ -420,17 +375,11 @@ static void lower_op(Lowering *l, Op *op) {
     lower_if(l, op);
     return;
   case OP_NOTE:
-    add_item(l, ITEM_NOTE, op->operands[0], NULL, (Access){0}, op->span)->number =
+    lower_add_item(l, ITEM_NOTE, op->operands[0], NULL, (Access){0}, op->span)->number =
         op->attr.note.number;
     return;
   case OP_CUSTOM:
     BUG("custom op in lowering");
-  case OP_GATHER:
-  case OP_SCATTER_ADD:
-  case OP_DYNAMIC_SLICE:
-  case OP_DYNAMIC_UPDATE:
-    if (info->uses) note_ranges(l, op);
-    break;
   default:
     break;
   }
@@ -440,16 +389,21 @@ static void lower_op(Lowering *l, Op *op) {
   case OP_REDUCE_SUM:
   case OP_REDUCE_MAX:
   case OP_REDUCE_PROD:
-    item = add_item(l, ITEM_REDUCE, v, v->type, home_for(l, v), op->span);
+    item = lower_add_item(l, ITEM_REDUCE, v, v->type, home_for(l, v), op->span);
     break;
   case OP_ARGMAX:
-    item = add_item(l, ITEM_ARGMAX, v, v->type, home_for(l, v), op->span);
+    item = lower_add_item(l, ITEM_ARGMAX, v, v->type, home_for(l, v), op->span);
     break;
   case OP_CUMSUM:
-    item = add_item(l, ITEM_CUMSUM, v, v->type, home_for(l, v), op->span);
+    item = lower_add_item(l, ITEM_CUMSUM, v, v->type, home_for(l, v), op->span);
     break;
   case OP_DOT:
-    item = add_item(l, ITEM_DOT, v, v->type, home_for(l, v), op->span);
+    if (op->attr.dot.contract_count) {
+      item = lower_add_item(l, ITEM_DOT, v, v->type, home_for(l, v), op->span);
+    } else {
+      item = lower_add_item(l, ITEM_MAP, v, v->type, home_for(l, v), op->span);
+      item->compute = true;
+    }
     break;
   case OP_CONCAT:
     lower_concat(l, op);
@@ -476,7 +430,7 @@ static void lower_op(Lowering *l, Op *op) {
     }
     // fall through
   default:
-    item = add_item(l, ITEM_MAP, v, v->type, home_for(l, v), op->span);
+    item = lower_add_item(l, ITEM_MAP, v, v->type, home_for(l, v), op->span);
     item->compute = true;
   }
   if (item) item->op = op;
@@ -497,11 +451,16 @@ static void lower_block(Lowering *l, Block *block, const Access *targets) {
     value_info(l, v)->materialise = true;
     done[i] = true;
   }
-  for (Op *op = block->first; op; op = op->next) lower_op(l, op);
+  for (size_t i = 0; i < block->params.count; i++) checks_of_value(l, block->params.data[i]);
+  for (Op *op = block->first; op; op = op->next) {
+    lower_op(l, op);
+    checks_of_op(l, op);
+    for (int i = 0; i < op->result_count; i++) checks_of_value(l, op->results[i]);
+  }
   for (size_t i = 0; i < block->yields.count; i++)
     if (!done[i])
-      add_item(l, ITEM_MAP, block->yields.data[i], block->yields.data[i]->type, targets[i],
-               (Span){0});
+      lower_add_item(l, ITEM_MAP, block->yields.data[i], block->yields.data[i]->type, targets[i],
+                     (Span){0});
 }
 
 static int number_steps(StepList *steps, int position) {
@@ -527,6 +486,7 @@ Schedule *lower_func(const Func *func, const LowerOptions *options) {
   l.schedule->name = func->name;
   l.steps = &l.schedule->steps;
   lower_analyse(&l, func);
+  checks_collect(&l, func->body);
   const Block *body = func->body;
   for (size_t i = 0; i < body->params.count; i++) {
     const Type *type = body->params.data[i]->type;

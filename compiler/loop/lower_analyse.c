@@ -33,6 +33,8 @@ static bool has_element_form(const Op *op) {
   case OP_GATHER:
   case OP_DYNAMIC_SLICE:
     return true;
+  case OP_DOT: // an outer product, or a product by a scalar
+    return op->attr.dot.contract_count == 0;
   default:
     return op_table[op->code].group == GROUP_ELEMENTWISE;
   }
@@ -45,6 +47,7 @@ static int own_cost(const Op *op) {
     return op->attr.gather.axes[count - 1] == last ? 2 * GATHER_COST : GATHER_COST;
   }
   case OP_DYNAMIC_SLICE:
+  case OP_DOT:
     return 1;
   default:
     return op_table[op->code].flops;

@@ -217,11 +217,11 @@ Expr *note_condition(Nest *nest, const Item *item, const Space *space) {
 }
 
 // One count when the condition holds anywhere.
-static void lower_note(Nest *nest, const Item *item) {
+static void lower_note(Nest *nest, const Item *item, const RowRange *range) {
   KernelBuilder *k = nest->k;
   Space space = item_space(item);
   int opened = 0;
-  space_prepare_item(nest, &space, item, NULL);
+  space_prepare_item(nest, &space, item, range);
   if (space_last(&space) < 0) {
     kernel_note(k, item->number, note_condition(nest, item, &space));
     return;
@@ -233,7 +233,7 @@ static void lower_note(Nest *nest, const Item *item) {
   kernel_note(k, item->number, expr_register(k, any));
 }
 
-void lower_small(Nest *nest, const Item *item) {
+void lower_small(Nest *nest, const Item *item, const RowRange *range) {
   switch (item->kind) {
   case ITEM_CLEAR_ROWS:
     lower_clear_rows(nest, item);
@@ -243,7 +243,7 @@ void lower_small(Nest *nest, const Item *item) {
     break;
   case ITEM_NOTE:
   case ITEM_RANGE:
-    lower_note(nest, item);
+    lower_note(nest, item, range);
     break;
   default:
     BUG("item %d is not lowered", (int)item->kind);

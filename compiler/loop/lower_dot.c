@@ -24,25 +24,26 @@ typedef struct Dot {
 } Dot;
 
 // Axis of the space for each axis of an operand.
-static void operand_axes(const Item *item, bool left, int *axes) {
-  const Attr *attr = &item->op->attr;
-  const Type *type = item->op->operands[left ? 0 : 1]->type;
+static void operand_axes(const Op *op, bool left, int *axes) {
+  const Attr *attr = &op->attr;
+  const Type *type = op->operands[left ? 0 : 1]->type;
   const int8_t *batch = left ? attr->dot.left_batch : attr->dot.right_batch;
   const int8_t *contract = left ? attr->dot.left_contract : attr->dot.right_contract;
   int free_axis = attr->dot.batch_count;
-  if (!left) free_axis = item->op->operands[0]->type->rank - attr->dot.contract_count;
+  if (!left) free_axis = op->operands[0]->type->rank - attr->dot.contract_count;
   for (int i = 0; i < type->rank; i++) axes[i] = -1;
   for (int i = 0; i < attr->dot.batch_count; i++) axes[batch[i]] = i;
-  for (int i = 0; i < attr->dot.contract_count; i++) axes[contract[i]] = item->type->rank + i;
+  for (int i = 0; i < attr->dot.contract_count; i++)
+    axes[contract[i]] = op->results[0]->type->rank + i;
   for (int i = 0; i < type->rank; i++)
     if (axes[i] < 0) axes[i] = free_axis++;
 }
 
-Expr *dot_operand(Nest *nest, const Item *item, const Space *space, bool left) {
+Expr *dot_operand(Nest *nest, const Op *op, const Space *space, bool left) {
   int axes[MAX_RANK];
   const Affine *index[MAX_RANK];
-  Value *v = item->op->operands[left ? 0 : 1];
-  operand_axes(item, left, axes);
+  Value *v = op->operands[left ? 0 : 1];
+  operand_axes(op, left, axes);
   for (int i = 0; i < v->type->rank; i++) index[i] = space->index[axes[i]];
   return nest_element(nest, v, index, false);
 }
@@ -56,7 +57,7 @@ static int operand_stride(const Dot *d, int axis, bool left) {
     space.axes[i] = kernel_axis(scratch.k, "i");
     space.index[i] = affine_variable(scratch.module, expr_axis(scratch.k, space.axes[i]));
   }
-  dot_operand(&scratch, d->item, &space, left);
+  dot_operand(&scratch, d->item->op, &space, left);
   return space_stride(&scratch, &space, axis);
 }
 

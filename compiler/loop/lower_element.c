@@ -308,6 +308,13 @@ static Expr *random_element(Nest *nest, const Op *op, const Affine *const *index
   return expr_random(nest->k, kind, type->dtype, arguments, op->operand_count);
 }
 
+static Expr *outer_product(Nest *nest, const Op *op, const Affine *const *index) {
+  Space space = {.rank = op->results[0]->type->rank};
+  for (int i = 0; i < space.rank; i++) space.index[i] = index[i];
+  Expr *left = dot_operand(nest, op, &space, true);
+  return expr_binary(nest->k, OP_MUL, left, dot_operand(nest, op, &space, false));
+}
+
 static Expr *elementwise(Nest *nest, const Op *op, const Affine *const *index) {
   Expr *x[3] = {0};
   REQUIRE(op->operand_count <= 3, "elementwise op with %d operands", op->operand_count);
@@ -349,6 +356,8 @@ static Expr *compute_element(Nest *nest, const Op *op, const Affine *const *inde
     return gather_element(nest, op, index);
   case OP_DYNAMIC_SLICE:
     return slice_element(nest, op, index);
+  case OP_DOT:
+    return outer_product(nest, op, index);
   default:
     break;
   }

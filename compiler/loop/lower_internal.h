@@ -50,6 +50,13 @@ typedef struct Access {
   const RowTerm *rows;
 } Access;
 
+/// That a value lies in 0 .. places-1 is to be checked: where it is made, or where `op` uses it.
+typedef struct IndexCheck {
+  const Dim *places;
+  Op *op;
+  bool where_made;
+} IndexCheck;
+
 typedef struct ValueInfo {
   int uses;          // readers, counted through virtual readers
   bool many;         // some reader reads elements more than once
@@ -60,6 +67,7 @@ typedef struct ValueInfo {
   bool homed;
   Access home;
   int counter; // 1 + loop counter when the value is one, else 0
+  VEC(IndexCheck) checks;
 } ValueInfo;
 
 // ---------------------------------------------------------------- items: work that fills buffers
@@ -115,6 +123,14 @@ ValueInfo *value_info(Lowering *l, const Value *v);
 void lower_analyse(Lowering *l, const Func *func);
 /// Reading `to`-shaped indices from a `from`-shaped row-major tensor needs no division.
 bool reshape_is_affine(const Module *module, const Type *from, const Type *to);
+/// Finds the checks of all indices of a block and its nested blocks (lower_checks.c).
+void checks_collect(Lowering *l, const Block *block);
+/// Adds the items for checks of a value where it is made, or of an op where it stands.
+void checks_of_value(Lowering *l, Value *value);
+void checks_of_op(Lowering *l, const Op *op);
+/// A new pending item.
+Item *lower_add_item(Lowering *l, ItemKind kind, Value *value, const Type *type, Access target,
+                     Span span);
 Buffer *lower_buffer(Lowering *l, BufferKind kind, Dtype dtype, const Dim *entries);
 Access access_of(Buffer *buffer);
 Access access_row(Lowering *l, Access access, int counter, const Dim *stride);
@@ -251,7 +267,8 @@ int reduction_lanes(const Nest *nest, const Space *space);
 void lower_item(Nest *nest, const Item *item, const RowRange *range);
 void lower_dot(Nest *nest, const Item *item, const RowRange *range);
 void lower_accumulate(Nest *nest, const Item *item, const RowRange *range);
-void lower_small(Nest *nest, const Item *item); // CLEAR_ROWS, COUNT, NOTE, RANGE
+void lower_small(Nest *nest, const Item *item,
+                 const RowRange *range); // CLEAR_ROWS, COUNT, NOTE, RANGE
 
 // Parts of item_probe, item_place and item_element.
 void accumulate_place(Nest *nest, const Item *item, const Space *space, const Affine **place);
@@ -260,7 +277,7 @@ const Affine *nest_place(Nest *nest, Value *value, const Affine *const *index, c
 /// Is the value an iota within 0 .. extent-1?
 bool iota_within(const Value *value, const Dim *extent);
 void probe_accumulate(Nest *nest, const Item *item, Space *space);
-Expr *dot_operand(Nest *nest, const Item *item, const Space *space, bool left);
+Expr *dot_operand(Nest *nest, const Op *op, const Space *space, bool left);
 Expr *note_condition(Nest *nest, const Item *item, const Space *space);
 
 #endif

@@ -109,8 +109,8 @@ Expr *item_element(Nest *nest, const Item *item, const Space *space) {
     if (!item->value) return expr_number(nest->k, item->type->dtype, 0);
     return nest_element(nest, item->value, space->index, item->compute);
   case ITEM_DOT: {
-    Expr *left = dot_operand(nest, item, space, true);
-    return expr_binary(nest->k, OP_MUL, left, dot_operand(nest, item, space, false));
+    Expr *left = dot_operand(nest, item->op, space, true);
+    return expr_binary(nest->k, OP_MUL, left, dot_operand(nest, item->op, space, false));
   }
   case ITEM_NOTE:
   case ITEM_RANGE:
@@ -388,7 +388,7 @@ void lower_item(Nest *nest, const Item *item, const RowRange *range) {
     lower_accumulate(nest, item, range);
     break;
   default:
-    lower_small(nest, item);
+    lower_small(nest, item, range);
     break;
   }
 }
