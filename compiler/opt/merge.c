@@ -140,6 +140,7 @@ static bool try_embedding(Arena *arena, Op *x, Op *y) {
 
 static bool depends(Arena *arena, Op *y, Op *x) {
   Marks marks = marks_create(arena, true);
+  marks.whole = true; // what counts is the order of ops
   for (int i = 0; i < x->result_count; i++) marks_add(&marks, x->results[i]);
   marks_forward(&marks, x->block, x->next);
   ValueList uses = {0};
