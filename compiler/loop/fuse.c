@@ -165,11 +165,15 @@ static bool walks_rows(const Work *w, int axis) {
     if (w->loads.data[i].rank > largest) largest = w->loads.data[i].rank;
   if (w->item->kind == ITEM_MAP && w->item->type->rank >= largest) return axis == 0;
   if (largest == 1) return true;
+  bool walked = false;
   for (size_t i = 0; i < w->loads.count; i++) {
     const LinearUse *load = &w->loads.data[i];
-    if (load->rank == largest && load->index && plain_axis(w, load->index[0]) == axis) return true;
+    if (load->rank != largest || !load->index) continue;
+    walked |= plain_axis(w, load->index[0]) == axis;
+    for (int k = 1; k < load->rank; k++)
+      if (affine_factor(load->index[k], w->axes[axis])) return false;
   }
-  return false;
+  return walked;
 }
 
 // The axis of w that is aligned with all that w depends on in g; -1: none, or it reads a sum over
