@@ -207,6 +207,17 @@ static void output_reports(Context *c, const StepResult *step, ReportRows *rows)
   }
 }
 
+// Leaves of x come first in the state, so leaf i of the hypergradient belongs to state leaf i. It
+// is given in the user's sign.
+static void output_hypergradient(Context *c, Staged *hypergradient, const blo_leaf *leaves,
+                                 Span span) {
+  ValueList values = {0};
+  if (c->stage->upper.maximize) hypergradient = operate_negate(c->e, hypergradient, span);
+  staged_leaves(c->e, hypergradient, &values);
+  for (size_t i = 0; i < values.count; i++)
+    entry_output(c, leaves[i].name, values.data[i], BLO_ROLE_HYPERGRADIENT, (int)i);
+}
+
 static void output_norm(Context *c, Staged *hypergradient, Span span) {
   Staged *square = operate_dot(c->e, hypergradient, hypergradient, span);
   if (staged_is_poison(square)) return;
@@ -236,7 +247,10 @@ static bool step_entry(Context *c, const char *name, const State *like, const bl
   evaluate_ensures(c, &step);
   Value *stop = step_stop(c, &step.next);
   output_state(c, &step.next, leaves);
-  if (step.hypergradient) output_norm(c, step.hypergradient, c->stage->upper.node->span);
+  if (step.hypergradient) {
+    output_norm(c, step.hypergradient, c->stage->upper.node->span);
+    output_hypergradient(c, step.hypergradient, leaves, c->stage->upper.node->span);
+  }
   output_reports(c, &step, rows);
   if (stop) entry_output(c, "stop", stop, BLO_ROLE_STOP, 0);
   *entry = entry_finish(c);

@@ -167,7 +167,8 @@ void state_describe(Context *c, const State *state, blo_leaf *rows, const Name *
     leaf_names(arena, c->build->compilation->names, level_state_node(stage, i)->as.state.name.name,
                staged_layout(state->level[i]), &names);
   size_t level_last = names.count;
-  VEC_PUSH(arena, &names, intern(c->build->compilation->names, "t"));
+  // No variable can be called like this.
+  VEC_PUSH(arena, &names, intern(c->build->compilation->names, ".steps"));
   ValueList leaves = {0};
   state_leaves(c, state, &leaves);
   for (size_t i = 0; i < leaves.count; i++) {

@@ -198,7 +198,7 @@ typedef struct Values {
   Tensor *state[64];
   Tensor *data[16];
   Tensor *reports[16];
-  Tensor *upper, *lower, *norm, *stop;
+  Tensor *upper, *lower, *norm, *stop, *hypergradient;
   int64_t seed;
   bool reporting;
 } Values;
@@ -240,6 +240,9 @@ static void put_output(Values *v, const blo_value *row, Tensor *value) {
     break;
   case BLO_ROLE_STOP:
     v->stop = value;
+    break;
+  case BLO_ROLE_HYPERGRADIENT:
+    v->hypergradient = value;
     break;
   default:
     break;
@@ -377,6 +380,7 @@ static void test_ridge_steps(void **state) {
   for (int i = 0; i < 20; i++) run_entry(&f, "main.step", &v);
   assert_true(v.upper->reals[0] == 0.0); // not asked for
   assert_true(v.norm->reals[0] > 0.0);
+  assert_float_equal(v.norm->reals[0], fabs(v.hypergradient->reals[0]), 1e-15);
   v.reporting = true;
   run_entry(&f, "main.step", &v);
   assert_true(v.upper->reals[0] < first);
