@@ -57,12 +57,19 @@ static void scatter(KernelEmitter *k, LLVMValueRef value, LLVMValueRef addresses
 }
 
 /// Where copy `copy` of an access lies: an address when contiguous, else a vector of addresses.
+/// Strided ones are one address plus constants, which gathers take as short offsets.
 static LLVMValueRef copy_address(KernelEmitter *k, LLVMTypeRef type, LLVMValueRef base,
                                  const Expr *index, int copy) {
-  if (lane_stride(k, index) != 1) return element_address(k, type, base, eval(k, index)->v[copy]);
+  int64_t stride = lane_stride(k, index);
+  if (stride == STRIDE_NONE) return element_address(k, type, base, eval(k, index)->v[copy]);
   LLVMValueRef first = element_address(k, type, base, eval_base(k, index));
-  int64_t offset = (int64_t)copy * k->vector->width;
-  return offset ? element_address(k, type, first, const_i64(k->m, offset)) : first;
+  int64_t lane = (int64_t)copy * k->vector->width;
+  if (stride != 1) {
+    // The intrinsic does nothing but keep licm from moving the constants into a vector of addresses.
+    first = call_unary(k->m, k->b, "llvm.strip.invariant.group", first);
+    return element_address(k, type, first, lane_numbers(k, k->m->i64, stride, lane));
+  }
+  return lane ? element_address(k, type, first, const_i64(k->m, lane)) : first;
 }
 
 static LLVMValueRef load_copy(KernelEmitter *k, LLVMValueRef address, bool contiguous, Dtype dtype,

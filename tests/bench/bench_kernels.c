@@ -4,6 +4,7 @@
 //
 //   bench_kernels           all measurements; fails when a median ratio is below 0.75
 //   bench_kernels --check   results only: a few seconds, for ctest
+//   BLO_BENCH_CPU           the target of the emitted code, else this machine
 #include "bench/hand_kernels.h"
 #include "unit/emit_fixture.h"
 
@@ -341,6 +342,7 @@ static void measure_compilation(void) {
 }
 
 int main(int argc, char **argv) {
+  fixture_cpu = getenv("BLO_BENCH_CPU");
   bool check_only = argc > 1 && strcmp(argv[1], "--check") == 0, sound = true;
   Contest contests[] = {logistic_contest(1000, 10), logistic_contest(1000, 61),
                         logistic_contest(1000, 784), softmax_contest(1024), product_contest()};

@@ -7,9 +7,13 @@
 #include <immintrin.h>
 #endif
 
-typedef float Lanes __attribute__((vector_size(64)));
-typedef int32_t Bits __attribute__((vector_size(64)));
-enum { WIDTH = 16 };
+#ifdef __AVX512F__
+enum { WIDTH = 16, TILE_ROWS = 8 };
+#else
+enum { WIDTH = 8, TILE_ROWS = 4 };
+#endif
+typedef float Lanes __attribute__((vector_size(4 * WIDTH)));
+typedef int32_t Bits __attribute__((vector_size(4 * WIDTH)));
 
 static inline Lanes load(const float *p) {
   Lanes v;
@@ -42,9 +46,12 @@ static inline void store_part(float *p, Lanes v, int64_t count) {
 #endif
 
 static inline float sum(Lanes v) {
-  float s[8];
-  for (int i = 0; i < 8; i++) s[i] = v[i] + v[i + 8];
-  return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
+  typedef float Four __attribute__((vector_size(16)));
+  Four part[WIDTH / 4], total;
+  memcpy(part, &v, sizeof part);
+  total = part[0] + part[1];
+  for (int i = 2; i < WIDTH / 4; i++) total += part[i];
+  return (total[0] + total[2]) + (total[1] + total[3]);
 }
 
 static inline Lanes choose(Bits mask, Lanes yes, Lanes no) {
@@ -156,7 +163,7 @@ void hand_softmax(const float *z, const int32_t *label, float *loss, float *grad
 }
 
 void hand_product(const float *a, const float *b, float *c) {
-  enum { ROWS = 8, COLUMNS = 2 };
+  enum { ROWS = TILE_ROWS, COLUMNS = 2 };
   for (int64_t j = 0; j < PRODUCT_SIZE; j += COLUMNS * WIDTH)
     for (int64_t i = 0; i < PRODUCT_SIZE; i += ROWS) {
       Lanes tile[ROWS][COLUMNS] = {0};

@@ -17,6 +17,8 @@
 
 enum { FIXTURE_NOTES = 4 };
 
+static const char *fixture_cpu; // NULL: this machine's
+
 typedef struct Fixture {
   Compilation *compilation;
   Arena *arena;
@@ -90,7 +92,7 @@ static inline Step *fixture_launch(Fixture *f, StepList *list, Kernel *kernel,
 static inline blo_function fixture_compile(Fixture *f) {
   const char *wrong = schedule_verify(f->arena, f->schedule);
   REQUIRE(!wrong, "%s", wrong);
-  EmitOptions options = {.verify = true};
+  EmitOptions options = {.cpu = fixture_cpu, .verify = true};
   EmitModule *module = emit_create(f->arena, &options, &f->atom, 1);
   Plan plan = {0};
   emit_schedule(module, f->schedule, &plan);
