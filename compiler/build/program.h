@@ -120,6 +120,7 @@ typedef struct Level {
 struct Stage {
   const char *name;
   const Node *node; // ITEM_STAGE, or NULL for the unnamed stage
+  bool unsupported; // has a clause that comes later: said already
   bool sample;      // stands for any problem, while a definition is checked
   bool single;      // one level with an optimiser: held in `upper`
   Level upper, lower;
@@ -168,7 +169,7 @@ struct Context {
   Map *constants, *busy;    // ITEM_CONST -> Staged; what is being made
   Map *columns;             // Field -> Staged in the present entry; NULL while it is being made
   bool computed_inline;     // computed fields are made in the entry itself (tests, entry `data`)
-  bool no_data;           // a test that says nothing about data
+  bool no_data;             // a test that says nothing about data
   bool synthetic;           // data fields are drawn (tests)
   int64_t synthetic_number; // seed of the drawn data
   Value *synthetic_seed;    // the same in the present entry
@@ -191,6 +192,7 @@ struct Build {
   const Program *program;
   const BuildOptions *options;
   Module *module;
+  Dtype real; // the program's real type
   VEC(Field) fields;
   VEC(const Node *) dims; // PART_DIM of the user's file
   Map *failed_items;      // definitions that were found wrong
@@ -209,6 +211,9 @@ static inline Diagnostics *build_diagnostics(const Build *b) {
 // ---------------------------------------------------------------- context.c
 
 Context *context_create(Build *build, Module *module);
+/// The program's real type: `precision` of the chosen solve block, else the widest float type of
+/// the variables, else of the file.
+Dtype program_real(Build *build);
 /// Makes `entry` the receiver of ops and inputs; columns are made anew.
 void context_enter(Context *c, Entry *entry);
 /// The dim a declaration stands for in this context; NULL after a report.
@@ -239,7 +244,8 @@ const char *place_text(Build *b, Span span);
 
 void settings_collect(Build *b, Settings *settings, const NodeList *items,
                       const Environment *environment);
-/// Lays the command line's `--set` over the settings of a stage; `stage.key` is for that stage alone.
+/// Lays the command line's `--set` over the settings of a stage; `stage.key` is for that stage
+/// alone.
 void settings_override(Build *b, Settings *settings, const char *stage);
 void settings_replace(Build *b, Settings *settings, const Settings *extra);
 Setting *settings_find(Settings *settings, const char *key);
@@ -247,6 +253,8 @@ Setting *settings_find(Settings *settings, const char *key);
 const Dim *setting_dim(Context *c, Settings *settings, const char *key, const Dim *fallback);
 int64_t setting_integer(Context *c, Settings *settings, const char *key, int64_t fallback);
 void settings_warn_unread(Context *c, const Settings *settings);
+/// Makes `precision` the real type, where it is given; false after an error.
+bool settings_precision(Context *c, Settings *settings);
 const char *setting_key(Build *b, const Node *node);
 
 // ---------------------------------------------------------------- stage.c

@@ -59,8 +59,8 @@ static bool missing(Context *c, const Stage *stage, const char *key, const char 
   return true;
 }
 
-static bool choose_precision(Context *c, Stage *stage) {
-  Setting *setting = settings_find(&stage->settings, "precision");
+bool settings_precision(Context *c, Settings *settings) {
+  Setting *setting = settings_find(settings, "precision");
   if (!setting) return true;
   const Node *value = setting->value;
   Dtype dtype = DT_COUNT;
@@ -70,7 +70,7 @@ static bool choose_precision(Context *c, Stage *stage) {
     return false;
   }
   c->e->real = dtype;
-  return stage_retype(c, stage);
+  return true;
 }
 
 static bool choose_bilevel(Context *c, Stage *stage) {
@@ -123,7 +123,8 @@ bool stage_solver(Context *c, Stage *stage, const char *solve, Span span, const 
     settings_collect(c->build, &stage->settings, &stage->solve->as.solve.settings, NULL);
     settings_override(c->build, &stage->settings, stage->name);
     if (extra) settings_replace(c->build, &stage->settings, extra);
-    ok = choose_precision(c, stage);
+    ok = settings_precision(c, &stage->settings);
+    if (ok && settings_find(&stage->settings, "precision")) ok = stage_retype(c, stage);
     ok = ok && (stage->single ? choose_single(c, stage) : choose_bilevel(c, stage));
     ok = choose_numbers(c, stage) && ok;
     ok = ok && diagnostics_errors(build_diagnostics(c->build)) == errors;

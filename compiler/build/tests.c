@@ -121,10 +121,10 @@ static void take_synthetic(Context *c, const Node *argument) {
 }
 
 Staged *test_no_data(Context *c) {
-  Diagnostic *d = report(build_diagnostics(c->build), E0204, c->test->node->span,
-                         "this test has no data");
-  diagnostic_help(
-      d, "write `data = synthetic(...sizes..., seed = 1);` or `data = file(\"x.npz\");`");
+  Diagnostic *d =
+      report(build_diagnostics(c->build), E0204, c->test->node->span, "this test has no data");
+  diagnostic_help(d,
+                  "write `data = synthetic(...sizes..., seed = 1);` or `data = file(\"x.npz\");`");
   return staged_poison;
 }
 
@@ -331,18 +331,29 @@ static bool build_rejection(Context *c, TestPlan *plan, blo_expect *expects, siz
   return true;
 }
 
+// What a test without levels takes of the settings: the real type and the seed of its draws.
+static bool plain_settings(Context *c, TestPlan *plan, int64_t *seed) {
+  if (!settings_precision(c, &plan->settings)) return false;
+  *seed = setting_integer(c, &plan->settings, "seed", 0);
+  settings_warn_unread(c, &plan->settings);
+  return true;
+}
+
 static bool run_test(Context *c, TestPlan *plan, blo_expect *expects, size_t *count) {
   if (!stages_collect(c) || !test_stage(c, plan)) return false;
   entry_create(c, c->entry_name);
   TestRun *test = c->test;
+  int64_t seed = test->stage ? test->stage->seed : 0;
+  if (!test->stage && !plain_settings(c, plan, &seed)) return false;
   // Data that is drawn is the same whatever the run's seed is.
   c->synthetic_seed = scalar_int(c, c->synthetic_number);
-  c->seed = scalar_int(c, test->stage ? test->stage->seed : 0);
+  c->seed = scalar_int(c, seed);
   if (test->stage) {
     test_find_asked(c, plan->node);
     state_init(c, &test->now);
     if (state_is_poison(c, &test->now)) return false;
   }
+  dynamic_step(c->e, key_fold_hash(c, c->seed, place_hash("test", plan->node->as.test.name)));
   return test_statements(c, plan, expects, count);
 }
 

@@ -49,8 +49,13 @@ static char *read_module(Arena *arena, const char *folder, const char *name, con
 static const char *load_module(void *self, const char *name, const char **path, size_t *length,
                                bool *library) {
   Library *l = self;
-  if (strchr(name, '/')) return NULL; // a module name, never a path
   *library = false;
+  size_t stem = strlen(name) > 4 ? strlen(name) - 4 : 0;
+  if (stem && strcmp(name + stem, ".blo") == 0) { // a path from the program's folder
+    char *path_name = arena_printf(l->arena, "%.*s", (int)stem, name);
+    return read_module(l->arena, l->program_folder, path_name, path, length);
+  }
+  if (strchr(name, '/')) return NULL; // a module name, never a path
   const char *text = read_module(l->arena, l->program_folder, name, path, length);
   if (text) return text;
   *library = true;

@@ -138,8 +138,12 @@ Module *module_load(Checker *c, Ident name, const Module *from) {
   Module *module = module_read(c, name.name);
   if (module) return module;
   Diagnostic *d = report(c->diagnostics, E0203, name.span, "there is no module `%s`", name.name);
-  diagnostic_help(d, "a module is a file `%s.blo` beside the program, or part of the library",
-                  name.name);
+  const char *dot = strrchr(name.name, '.');
+  if (dot && strcmp(dot, ".blo") == 0)
+    diagnostic_help(d, "the path starts at the folder of the program");
+  else
+    diagnostic_help(d, "a module is a file `%s.blo` beside the program, or part of the library",
+                    name.name);
   return NULL;
 }
 
