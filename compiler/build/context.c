@@ -103,7 +103,7 @@ static bool is_static(const Staged *s) {
 }
 
 // Static constants are kept; tensors belong to the block where they are used.
-static Staged *constant_value(Context *c, const Binding *binding, Span span) {
+Staged *constant_value(Context *c, const Binding *binding, Span span) {
   const Node *node = binding->node;
   Staged *known = map_get(c->constants, node);
   if (known) return known;
@@ -242,6 +242,8 @@ static Staged *resolve(Evaluator *e, const Binding *binding, Span span, void *se
     return level_name(c, binding, span);
   case BIND_STAGE:
     return stage_value(c, binding);
+  case BIND_MODULE: // of a member that check did not find
+    return diagnostics_errors(build_diagnostics(c->build)) ? staged_poison : NULL;
   case BIND_IMPLICIT:
     return implicit_name(c, binding, span);
   default:
@@ -266,7 +268,7 @@ Context *context_create(Build *build, Module *module) {
   Context *c = ARENA_NEW(arena, Context);
   c->build = build;
   c->module = module;
-  c->e = evaluator_create(build->compilation, module, build->program, DT_F64);
+  c->e = evaluator_create(build->compilation, module, build->program, build->real);
   c->e->resolve = resolve;
   c->e->resolve_self = c;
   c->e->program_builtin = program_builtin;

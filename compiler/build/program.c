@@ -17,6 +17,7 @@ static Build *build_create(Compilation *compilation, const Program *program,
   b->module = module_create(compilation->arena, compilation->names);
   b->data_entry = -1;
   declare_collect(b);
+  b->real = program_real(b);
   return b;
 }
 
@@ -42,11 +43,26 @@ static void check_own_definitions(Build *b) {
   samples_check(b, b->program->file);
 }
 
-// Dims and data are declared once for all stages.
+// Also those that nobody uses.
+static void check_constants(Context *c) {
+  const Build *b = c->build;
+  const NodeList *items = &b->program->file->as.file.items;
+  for (size_t i = 0; i < items->count; i++) {
+    if (items->data[i]->kind != ITEM_CONST) continue;
+    Ident name = items->data[i]->as.constant.name;
+    const Binding *binding =
+        program_find(b->program, b->program->file, NULL, name.name, BIND_CONST);
+    if (binding && binding->node == items->data[i]) constant_value(c, binding, name.span);
+  }
+}
+
+// Dims, constants and data are declared once for all stages.
 static bool check_declarations(Build *b) {
   size_t errors = diagnostics_errors(build_diagnostics(b));
   Context *c = context_create(b, module_create(b->arena, b->compilation->names));
+  entry_create(c, "declarations");
   for (size_t i = 0; i < b->dims.count; i++) context_dim(c, b->dims.data[i], b->dims.data[i]->span);
+  check_constants(c);
   for (size_t i = 0; i < b->fields.count; i++) field_declared(c, &b->fields.data[i]);
   for (size_t i = 0; i < b->options->dim_count; i++) {
     const char *name = b->options->dims[i].name;

@@ -416,6 +416,8 @@ Point *point_at(Context *c, const State *state);
 // ---------------------------------------------------------------- entries.c, describe.c
 
 Entry *entry_create(Context *c, const char *name);
+/// The value of a constant of the file, evaluated in the current block.
+Staged *constant_value(Context *c, const Binding *binding, Span span);
 Value *entry_input(Context *c, const char *name, const Type *type, int role, int index);
 void entry_output(Context *c, const char *name, Value *value, int role, int index);
 /// Takes away unused inputs and gives the entry its number.

@@ -9,7 +9,10 @@
 
 // ---- clauses
 
-static void later(Context *c, const Node *node, const char *what) {
+// Check has said most of it; in any case nothing more is said about this stage.
+static void later(Context *c, Stage *stage, const Node *node, const char *what) {
+  stage->unsupported = true;
+  if (diagnostics_errors(build_diagnostics(c->build))) return;
   Diagnostic *d = report(build_diagnostics(c->build), E0211, node->span, "%s come later", what);
   diagnostic_help(d, "this edition builds programs without them");
 }
@@ -66,13 +69,13 @@ static void add_clause(Context *c, Stage *stage, Level *level, const Node *claus
     VEC_PUSH(arena, &level->constraints, (Node *)(uintptr_t)clause);
     break;
   case NODE_PROX:
-    later(c, clause, "`prox` clauses");
+    later(c, stage, clause, "`prox` clauses");
     break;
   case NODE_UPDATE:
-    later(c, clause, "`update` clauses");
+    later(c, stage, clause, "`update` clauses");
     break;
   case ITEM_LEVEL:
-    later(c, clause, "levels inside levels");
+    later(c, stage, clause, "levels inside levels");
     break;
   case NODE_ERROR:
     level->broken = true;
@@ -85,7 +88,7 @@ static void add_clause(Context *c, Stage *stage, Level *level, const Node *claus
 static void add_level(Context *c, Stage *stage, const Node *item) {
   Level *level = item->as.level.upper ? &stage->upper : &stage->lower;
   if (level->node) return; // said by check
-  if (item->as.level.family_of) later(c, item, "families of lower problems");
+  if (item->as.level.family_of) later(c, stage, item, "families of lower problems");
   level->node = item;
   for (size_t i = 0; i < item->as.level.clauses.count; i++)
     add_clause(c, stage, level, item->as.level.clauses.data[i]);
@@ -137,20 +140,6 @@ static bool type_level(Context *c, Level *level) {
   return ok;
 }
 
-// The widest float type of the variables is the program's real type, unless `precision` says it.
-static Dtype widest(Context *c, const Stage *stage) {
-  Dtype real = DT_F16;
-  const Level *levels[] = {&stage->upper, &stage->lower};
-  for (int i = 0; i < 2; i++)
-    for (size_t k = 0; k < levels[i]->variables.count; k++) {
-      ValueList leaves = {0};
-      staged_leaves(c->e, levels[i]->variables.data[k].like, &leaves);
-      for (size_t n = 0; n < leaves.count; n++)
-        if (leaves.data[n]->type->dtype > real) real = leaves.data[n]->type->dtype;
-    }
-  return real < DT_F32 ? DT_F32 : real;
-}
-
 // Check has said what is missing; this is for what it lets pass.
 static bool level_complete(Context *c, const Stage *stage, const Level *level) {
   if (level->node && level->variables.count && level->objective) return true;
@@ -168,18 +157,18 @@ static bool level_complete(Context *c, const Stage *stage, const Level *level) {
 }
 
 bool stage_levels(Context *c, Stage *stage) {
+  if (stage->unsupported) return false;
   c->e->builder = builder_at(c->scratch);
   bool ok = level_complete(c, stage, &stage->upper);
   if (!stage->single) ok &= level_complete(c, stage, &stage->lower);
   if (stage->upper.constraints.count) {
-    later(c, stage->upper.constraints.data[0], "constraints of the upper level");
+    later(c, stage, stage->upper.constraints.data[0], "constraints of the upper level");
     ok = false;
   }
   Stage *before = c->stage;
   c->stage = stage;
   ok &= type_level(c, &stage->upper);
   ok &= type_level(c, &stage->lower);
-  if (ok && c->stages.data[0] == stage) c->e->real = widest(c, stage);
   c->stage = before;
   return ok;
 }
@@ -206,8 +195,8 @@ static Stage *stage_create(Context *c, const char *name, const Node *node) {
 }
 
 static void collect_stage(Context *c, const Node *item) {
-  if (item->as.stage.family_of) later(c, item, "stages for each block");
   Stage *stage = stage_create(c, item->as.stage.name.name, item);
+  if (item->as.stage.family_of) later(c, stage, item, "stages for each block");
   const NodeList *items = &item->as.stage.items;
   bool levels = false;
   for (size_t i = 0; i < items->count; i++) levels |= items->data[i]->kind == ITEM_LEVEL;
@@ -221,7 +210,7 @@ static void collect_stage(Context *c, const Node *item) {
     if (part->kind == ITEM_LEVEL)
       add_level(c, stage, part);
     else if (part->kind == ITEM_DATA)
-      later(c, part, "data inside stages");
+      later(c, stage, part, "data inside stages");
     else if (stage->single && part->kind != ITEM_SOLVE)
       add_clause(c, stage, &stage->upper, part);
     else if (part->kind == NODE_REPORT)
@@ -235,7 +224,6 @@ bool stages_collect(Context *c) {
   for (size_t i = 0; i < items->count; i++) {
     const Node *item = items->data[i];
     if (item->kind == ITEM_STAGE) collect_stage(c, item);
-    if (item->kind == ITEM_SHARD) later(c, item, "shards");
     if (item->kind != ITEM_LEVEL) continue;
     if (!unnamed) unnamed = stage_create(c, "main", NULL);
     add_level(c, unnamed, item);
