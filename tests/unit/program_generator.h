@@ -20,6 +20,7 @@ typedef struct Generator {
   Value *pool[GENERATOR_POOL]; // f64 values made so far
   int count;
   int depth;
+  bool control; // every third op is a loop or a conditional
 } Generator;
 
 static uint64_t generator_next(Generator *g) {
@@ -381,7 +382,9 @@ static Value *generate_if(Generator *g, Builder *b) {
 }
 
 static Value *generate_op(Generator *g, Builder *b) {
-  switch (generator_pick(g, 20)) {
+  int kind = generator_pick(g, 20);
+  if (g->control && g->depth < 2 && generator_pick(g, 3) == 0) kind = 18 + generator_pick(g, 2);
+  switch (kind) {
   case 0:
   case 1:
     return generate_unary(g, b);
@@ -422,8 +425,9 @@ static Value *generate_op(Generator *g, Builder *b) {
 
 /// A function of three f64 tensors that yields four of the values it computes, one of them a
 /// parameter.
-static Func *generate_program(Module *module, uint64_t seed, const Dim *const *dims, int ops) {
-  Generator g = {.state = seed, .module = module};
+static Func *generate_program(Module *module, uint64_t seed, const Dim *const *dims, int ops,
+                              bool control) {
+  Generator g = {.state = seed, .module = module, .control = control};
   for (int i = 0; i < GENERATOR_DIMS; i++) g.dims[i] = dims[i];
   Func *func = func_create(module, intern_printf(module->names, "p%llu", (unsigned long long)seed));
   for (int i = 0; i < 3; i++) {

@@ -128,7 +128,7 @@ static void check_program(uint64_t seed, const int64_t *extents, int ops) {
     free_dims[i] = dim_name(c.module->dims, intern(c.module->names, dim_names_used[i]));
     bound_dims[i] = dim_const(c.module->dims, extents[i]);
   }
-  Func *func = generate_program(c.module, seed, free_dims, ops);
+  Func *func = generate_program(c.module, seed, free_dims, ops, seed >= 8000);
   const char *message = ir_verify(c.compilation->arena, c.module);
   if (message) fail_msg("%s", message);
   Tensor **expected = interpret(&c, func), **fused = run_lowered(&c, func, true);
@@ -136,7 +136,7 @@ static void check_program(uint64_t seed, const int64_t *extents, int ops) {
   if (seed % 3 == 0)
     compare_results(&c, func, "unfused result", run_lowered(&c, func, false), expected, TOLERANCE);
   if (seed % 3 == 1) {
-    Func *constant = generate_program(c.module, seed, bound_dims, ops);
+    Func *constant = generate_program(c.module, seed, bound_dims, ops, seed >= 8000);
     Tensor **bound = run_lowered(&c, constant, true);
     for (size_t i = 0; i < func->body->yields.count; i++)
       if (!same_bits(fused[i], bound[i])) report_failure(&c, func, "bits with bound dims", 0);
@@ -236,6 +236,25 @@ static const char numbers_text[] =
     "    %order, %asreal, %aswhole, %asbyte\n"
     "}\n";
 
+// Convolutions along the last axes, padded, strided, dilated, grouped, and in the forms that their
+// derivatives take.
+static const char convolutions_text[] =
+    "func @convolutions(%x: T[c, h, w], %f: T[o, c, 3, 2], %g: T[c, 2, 3], %b: T[n, h, c],\n"
+    "    %s: T[o, c, h - 2, w - 1], %d: T[o, 3, c], %k: T[h]) dims(c, h, w, o, n) {\n"
+    "  %same: T[c, h + 2, w + 1] = unview %x [o0, o1 + 1, o2 + 1]\n"
+    "  %plain: T[o, h - 2, w - 1] = conv %x, %f contract(0; 1) window(1, 2; 2, 3)\n"
+    "  %padded: T[o, h, w] = conv %same, %f contract(0; 1) window(1, 2; 2, 3)\n"
+    "  %strided: T[o, floordiv(h - 3, 2) + 1, floordiv(w - 2, 3) + 1] =\n"
+    "    conv %x, %f contract(0; 1) window(1, 2; 2, 3) stride(2, 3)\n"
+    "  %dilated: T[o, h - 4, w - 3] = conv %x, %f contract(0; 1) window(1, 2; 2, 3) "
+    "dilation(2, 3)\n"
+    "  %depth: T[c, h - 1, w - 2] = conv %x, %g batch(0; 0) window(1, 2; 1, 2)\n"
+    "  %rows: T[n, o, h - 2] = conv %b, %d contract(2; 2) window(1; 1)\n"
+    "  %gradient: T[c, o, c, 3, 2] = conv %x, %s window(1, 2; 2, 3) wide\n"
+    "  %self: T[1] = conv %k, %k window(0; 0)\n"
+    "  yield %plain, %padded, %strided, %dilated, %depth, %rows, %gradient, %self\n"
+    "}\n";
+
 static char *with_dtype(Arena *arena, const char *text, const char *dtype) {
   TextBuffer out = text_buffer(arena);
   for (const char *c = text; *c; c++) {
@@ -265,6 +284,13 @@ static void all_dtypes(void **state) {
                rows[i].tolerance);
   for (size_t i = 1; i < 5; i++)
     check_text(with_dtype(arena, numbers_text, "f32"), odd_extents[i], 1e-5);
+  static const int64_t images[][5] = {
+      {2, 7, 9, 5, 3}, {3, 5, 4, 1, 1}, {1, 9, 21, 9, 2}, {4, 6, 19, 3, 0}, {0, 5, 6, 2, 1}};
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+    check_text(with_dtype(arena, convolutions_text, rows[i].dtype), images[i % 5],
+               rows[i].tolerance);
+  for (size_t i = 0; i < 5; i++)
+    check_text(with_dtype(arena, convolutions_text, "f64"), images[i], 1e-13);
   arena_destroy(arena);
 }
 
@@ -296,6 +322,11 @@ static void programs_of_the_tree(void **state) {
   arena_destroy(arena);
 }
 
+static void random_programs_of_loops_and_conditionals(void **state) {
+  (void)state;
+  run_programs(8000, 12, (const int64_t[]){5, 3, 4}, 7);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(all_dtypes),
@@ -304,6 +335,7 @@ int main(void) {
       cmocka_unit_test(random_programs_longer_than_lanes),
       cmocka_unit_test(random_programs_of_extent_one),
       cmocka_unit_test(random_programs_without_entries),
+      cmocka_unit_test(random_programs_of_loops_and_conditionals),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
