@@ -152,14 +152,22 @@ static void shift(int8_t *axes, int count) {
 }
 
 // One side without rows keeps its axes; the row axis is then a free axis of the other.
-static void batch_DOT(Batch *t, Op *op) {
+static void batch_CONV(Batch *t, Op *op) {
   Value *x = op->operands[0], *y = op->operands[1];
   bool left = is_row(t, x), right = is_row(t, y);
   Attr attr = op->attr;
   int batch = attr.dot.batch_count, contract = attr.dot.contract_count;
-  int left_free = x->type->rank - batch - contract;
-  if (left) shift(attr.dot.left_batch, batch), shift(attr.dot.left_contract, contract);
-  if (right) shift(attr.dot.right_batch, batch), shift(attr.dot.right_contract, contract);
+  int windows = attr.dot.window_count, left_free = x->type->rank - batch - contract - windows;
+  if (left) {
+    shift(attr.dot.left_batch, batch);
+    shift(attr.dot.left_contract, contract);
+    shift(attr.dot.left_window, windows);
+  }
+  if (right) {
+    shift(attr.dot.right_batch, batch);
+    shift(attr.dot.right_contract, contract);
+    shift(attr.dot.right_window, windows);
+  }
   if (left && right) {
     for (int i = batch; i > 0; i--) {
       attr.dot.left_batch[i] = attr.dot.left_batch[i - 1];
@@ -168,7 +176,8 @@ static void batch_DOT(Batch *t, Op *op) {
     attr.dot.left_batch[0] = attr.dot.right_batch[0] = 0;
     attr.dot.batch_count++;
   }
-  Value *r = ir_dot(&t->b, image(t, x), image(t, y), &attr);
+  Value *(*make)(Builder *, Value *, Value *, const Attr *) = op->code == OP_DOT ? ir_dot : ir_conv;
+  Value *r = make(&t->b, image(t, x), image(t, y), &attr);
   if (!(left && right)) r = move_axis(&t->b, r, left ? batch : batch + left_free, 0);
   bind_row(t, op, r);
 }
@@ -409,6 +418,7 @@ static void batch_NOTE(Batch *t, Op *op) {
 #define batch_ARGMAX      batch_scan
 #define batch_CUMSUM      batch_scan
 #define batch_ARGSORT     batch_scan
+#define batch_DOT         batch_CONV
 #define batch_TRISOLVE    batch_solver
 #define batch_SOLVE       batch_solver
 

@@ -27,6 +27,7 @@ Value *tangent_or_zero(Linearise *l, const Value *v) {
 
 static Value *same_op(Linearise *l, const Op *op, Value *const *operands) {
   if (op->code == OP_DOT) return ir_dot(&l->b, operands[0], operands[1], &op->attr);
+  if (op->code == OP_CONV) return ir_conv(&l->b, operands[0], operands[1], &op->attr);
   return ir_value(&l->b, op->code, operands, op->operand_count, &op->attr);
 }
 

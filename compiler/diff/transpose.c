@@ -244,59 +244,183 @@ static bool names_axis(const int8_t *axes, int count, int axis) {
   return false;
 }
 
-typedef struct DotSide {
-  int rank;
-  const int8_t *batch, *contract;
-  int batch_count, contract_count;
-} DotSide;
-
-static DotSide dot_side(const Op *op, int k) {
+static bool is_free_axis(const Op *op, int k, int axis) {
   const Attr *a = &op->attr;
-  return (DotSide){op->operands[k]->type->rank, k ? a->dot.right_batch : a->dot.left_batch,
-                   k ? a->dot.right_contract : a->dot.left_contract, a->dot.batch_count,
-                   a->dot.contract_count};
+  return !names_axis(k ? a->dot.right_batch : a->dot.left_batch, a->dot.batch_count, axis) &&
+         !names_axis(k ? a->dot.right_contract : a->dot.left_contract, a->dot.contract_count,
+                     axis) &&
+         !names_axis(k ? a->dot.right_window : a->dot.left_window, a->dot.window_count, axis);
 }
 
-static bool is_free_axis(const DotSide *side, int axis) {
-  return !names_axis(side->batch, side->batch_count, axis) &&
-         !names_axis(side->contract, side->contract_count, axis);
+static int free_axis_count(const Op *op, int k) {
+  int count = 0;
+  for (int i = 0; i < op->operands[k]->type->rank; i++) count += is_free_axis(op, k, i);
+  return count;
 }
 
-// The cotangent of one side: ct contracted with the other side over that side's free axes. The
-// result has axes batch, own free, contracted (in the other side's order), then goes to the
-// operand's order.
-static Value *dot_cotangent(Builder *b, const Op *op, int k, Value *ct, Value *other) {
-  DotSide own = dot_side(op, k), opposite = dot_side(op, 1 - k);
-  int batch = own.batch_count, own_free = own.rank - batch - own.contract_count;
-  int opposite_free = opposite.rank - batch - own.contract_count;
-  int first_opposite = k == 0 ? batch + own_free : batch;
+static void swap_sides(Attr *attr) {
+  Attr old = *attr;
+  for (int i = 0; i < MAX_RANK; i++) {
+    attr->dot.left_batch[i] = old.dot.right_batch[i];
+    attr->dot.right_batch[i] = old.dot.left_batch[i];
+    attr->dot.left_contract[i] = old.dot.right_contract[i];
+    attr->dot.right_contract[i] = old.dot.left_contract[i];
+  }
+  for (int i = 0; i < MAX_WINDOWS; i++) {
+    attr->dot.left_window[i] = old.dot.right_window[i];
+    attr->dot.right_window[i] = old.dot.left_window[i];
+  }
+}
+
+// How the cotangent of operand k of a dot or conv comes from the result's cotangent (left) and the
+// other operand (right): contracted over that one's free axes, window against window.
+static Attr cotangent_attr(const Op *op, int k) {
+  const Attr *a = &op->attr;
+  const int8_t *other_batch = k ? a->dot.left_batch : a->dot.right_batch;
+  int batch = a->dot.batch_count, windows = a->dot.window_count;
+  int first_other = k ? batch : batch + free_axis_count(op, 0);
+  int first_window = op->results[0]->type->rank - windows;
   Attr attr = {0};
   attr.dot.batch_count = batch;
   for (int i = 0; i < batch; i++) {
     attr.dot.left_batch[i] = (int8_t)i;
-    attr.dot.right_batch[i] = opposite.batch[i];
+    attr.dot.right_batch[i] = other_batch[i];
   }
-  attr.dot.contract_count = opposite_free;
-  for (int axis = 0, n = 0; axis < opposite.rank; axis++) {
-    if (!is_free_axis(&opposite, axis)) continue;
-    attr.dot.left_contract[n] = (int8_t)(first_opposite + n);
-    attr.dot.right_contract[n++] = (int8_t)axis;
+  for (int axis = 0; axis < op->operands[1 - k]->type->rank; axis++) {
+    if (!is_free_axis(op, 1 - k, axis)) continue;
+    attr.dot.left_contract[attr.dot.contract_count] =
+        (int8_t)(first_other + attr.dot.contract_count);
+    attr.dot.right_contract[attr.dot.contract_count++] = (int8_t)axis;
   }
-  Value *product = ir_dot(b, ct, other, &attr);
-  int permutation[MAX_RANK], at = 0;
-  for (int i = 0; i < batch; i++) permutation[own.batch[i]] = at++;
-  for (int axis = 0; axis < own.rank; axis++)
-    if (is_free_axis(&own, axis)) permutation[axis] = at++;
-  for (int axis = 0; axis < opposite.rank; axis++)
-    for (int i = 0; i < own.contract_count; i++)
-      if (opposite.contract[i] == axis) permutation[own.contract[i]] = at++;
+  attr.dot.window_count = windows;
+  for (int i = 0; i < windows; i++) {
+    attr.dot.left_window[i] = (int8_t)(first_window + i);
+    attr.dot.right_window[i] = k ? a->dot.left_window[i] : a->dot.right_window[i];
+    attr.dot.stride[i] = attr.dot.dilation[i] = 1;
+  }
+  return attr;
+}
+
+// From the axes of such a product to those of operand k. `own_first`: its free axes come before
+// what was contracted in op.
+static Value *cotangent_order(Builder *b, const Op *op, int k, Value *product, bool own_first) {
+  const Attr *a = &op->attr;
+  const int8_t *batch = k ? a->dot.right_batch : a->dot.left_batch;
+  const int8_t *contract = k ? a->dot.right_contract : a->dot.left_contract;
+  const int8_t *other_contract = k ? a->dot.left_contract : a->dot.right_contract;
+  const int8_t *window = k ? a->dot.right_window : a->dot.left_window;
+  int permutation[MAX_RANK], at = 0, rank = op->operands[k]->type->rank;
+  for (int i = 0; i < a->dot.batch_count; i++) permutation[batch[i]] = at++;
+  int own = own_first ? at : at + a->dot.contract_count;
+  int contracted = own_first ? at + free_axis_count(op, k) : at;
+  for (int axis = 0; axis < rank; axis++)
+    if (is_free_axis(op, k, axis)) permutation[axis] = own++;
+  for (int axis = 0; axis < op->operands[1 - k]->type->rank; axis++)
+    for (int i = 0; i < a->dot.contract_count; i++)
+      if (other_contract[i] == axis) permutation[contract[i]] = contracted++;
+  for (int i = 0; i < a->dot.window_count; i++)
+    permutation[window[i]] = rank - a->dot.window_count + i;
   return ir_transpose(b, product, permutation);
 }
 
 static void transpose_DOT(Transpose *t, Op *op, Value *const *ct) {
   int k = is_linear(t, op->operands[0]) ? 0 : 1;
   Value *other = coefficient(t, op->operands[1 - k]);
-  cotangent_add(t, op->operands[k], dot_cotangent(&t->b, op, k, ct[0], other));
+  Attr attr = cotangent_attr(op, k);
+  Value *product = ir_dot(&t->b, ct[0], other, &attr);
+  cotangent_add(t, op->operands[k], cotangent_order(&t->b, op, k, product, true));
+}
+
+// --- convolutions -------------------------------------------------------------------------------
+//
+// y[o] = sum of x[s o + d k] f[k] along every pair of window axes. With s and d exchanged this is
+// the gradient by f as it stands: f'[k] = sum of x[d k + s o] y'[o]. The gradient by x is
+// x'[i] = sum of y'[o] f[k] over s o + d k = i: one of the two is spread out with zeros (unview)
+// and surrounded by them, the other one is turned round and slides over it. The shorter one slides.
+
+static int64_t *zero_matrix(Builder *b, int rank) {
+  return ARENA_ARRAY(b->module->arena, int64_t, (size_t)(rank * rank) + 1);
+}
+
+// Entry e of window axis i goes to before + step e of an axis long enough that windows of `slide`
+// places, `dilation` apart, have the extent `wanted` of places to be at.
+static Value *spread_windows(Builder *b, Value *x, const int8_t *axes, const int64_t *steps,
+                             const int64_t *dilations, const Dim *const *slides,
+                             const Dim *const *wanted, int count) {
+  DimTable *dims = b->module->dims;
+  int rank = x->type->rank;
+  int64_t *matrix = zero_matrix(b, rank);
+  const Dim **offset = ARENA_ARRAY(b->module->arena, const Dim *, (size_t)rank + 1);
+  const Dim *shape[MAX_RANK], *one = dim_const(dims, 1);
+  for (int i = 0; i < rank; i++) {
+    matrix[i * rank + i] = 1;
+    offset[i] = dim_const(dims, 0);
+    shape[i] = x->type->shape[i];
+  }
+  for (int i = 0; i < count; i++) {
+    int axis = axes[i];
+    matrix[axis * rank + axis] = steps[i];
+    offset[axis] = dim_scale(dims, dim_sub(dims, slides[i], one), dilations[i]);
+    shape[axis] = dim_add(dims, wanted[i], offset[axis]);
+  }
+  IndexMap map = {rank, rank, matrix, offset};
+  return ir_unview(b, x, type_get(b->module, x->type->dtype, rank, shape), map);
+}
+
+static Value *turn_windows(Builder *b, Value *x, const int8_t *axes, int count) {
+  for (int i = 0; i < count; i++) x = ir_flip(b, x, axes[i]);
+  return x;
+}
+
+static Value *conv_cotangent_left(Builder *b, const Op *op, Value *ct, Value *filter) {
+  const Attr *a = &op->attr;
+  int windows = a->dot.window_count;
+  Attr attr = cotangent_attr(op, 0);
+  const Dim *wanted[MAX_WINDOWS], *slides[MAX_WINDOWS];
+  bool filter_slides = !a->dot.wide;
+  Value *fixed = filter_slides ? ct : filter, *moving = filter_slides ? filter : ct;
+  if (!filter_slides) swap_sides(&attr);
+  // The strides of the one that is spread, the dilations of the one that slides.
+  const int64_t *steps = filter_slides ? a->dot.stride : a->dot.dilation;
+  const int64_t *dilations = filter_slides ? a->dot.dilation : a->dot.stride;
+  for (int i = 0; i < windows; i++) {
+    wanted[i] = op->operands[0]->type->shape[a->dot.left_window[i]];
+    slides[i] = moving->type->shape[attr.dot.right_window[i]];
+    attr.dot.dilation[i] = dilations[i];
+  }
+  fixed = spread_windows(b, fixed, attr.dot.left_window, steps, dilations, slides, wanted, windows);
+  moving = turn_windows(b, moving, attr.dot.right_window, windows);
+  return cotangent_order(b, op, 0, ir_conv(b, fixed, moving, &attr), filter_slides);
+}
+
+static Value *conv_cotangent_right(Builder *b, const Op *op, Value *ct, Value *x) {
+  const Attr *a = &op->attr;
+  DimTable *dims = b->module->dims;
+  const Dim *one = dim_const(dims, 1), *zero = dim_const(dims, 0);
+  int first = op->results[0]->type->rank - a->dot.window_count;
+  Attr attr = cotangent_attr(op, 1);
+  swap_sides(&attr);
+  for (int i = 0; i < a->dot.window_count; i++) {
+    int64_t stride = a->dot.stride[i], dilation = a->dot.dilation[i];
+    const Dim *places = op->results[0]->type->shape[first + i];
+    const Dim *window = op->operands[1]->type->shape[a->dot.right_window[i]];
+    // Only what some window reads, so that exactly `window` places result.
+    const Dim *length = dim_add(dims, dim_scale(dims, dim_sub(dims, places, one), stride),
+                                dim_scale(dims, dim_sub(dims, window, one), dilation));
+    x = ir_slice(b, x, a->dot.left_window[i], zero, dim_add(dims, length, one), 1);
+    attr.dot.stride[i] = dilation;
+    attr.dot.dilation[i] = stride;
+  }
+  attr.dot.wide = !a->dot.wide;
+  return cotangent_order(b, op, 1, ir_conv(b, x, ct, &attr), false);
+}
+
+static void transpose_CONV(Transpose *t, Op *op, Value *const *ct) {
+  int k = is_linear(t, op->operands[0]) ? 0 : 1;
+  Value *other = coefficient(t, op->operands[1 - k]);
+  cotangent_add(t, op->operands[k],
+                k ? conv_cotangent_right(&t->b, op, ct[0], other)
+                  : conv_cotangent_left(&t->b, op, ct[0], other));
 }
 
 static void transpose_TRISOLVE(Transpose *t, Op *op, Value *const *ct) {

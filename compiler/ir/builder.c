@@ -65,6 +65,13 @@ uint64_t attr_hash(uint64_t seed, Opcode code, const Attr *attr) {
   case OP_ARGSORT:
     return hash_mix(seed, (uint64_t)attr->scan.axis * 8 + attr->scan.reverse * 4u +
                               attr->scan.exclusive * 2u + attr->scan.descending);
+  case OP_CONV:
+    seed = hash_axes(seed, attr->dot.left_window, attr->dot.window_count);
+    seed = hash_axes(seed, attr->dot.right_window, attr->dot.window_count);
+    for (int i = 0; i < attr->dot.window_count; i++)
+      seed = hash_mix(hash_mix(seed, (uint64_t)attr->dot.stride[i]),
+                      (uint64_t)attr->dot.dilation[i] * 2 + attr->dot.wide);
+    // fall through
   case OP_DOT:
     seed = hash_axes(seed, attr->dot.left_batch, attr->dot.batch_count);
     seed = hash_axes(seed, attr->dot.right_batch, attr->dot.batch_count);
@@ -113,6 +120,16 @@ static bool constant_equal(const Attr *a, const Attr *b) {
          same_entries(a->constant.integers, b->constant.integers, bytes);
 }
 
+static bool windows_equal(const Attr *a, const Attr *b) {
+  int count = a->dot.window_count;
+  if (count != b->dot.window_count || a->dot.wide != b->dot.wide) return false;
+  for (int i = 0; i < count; i++)
+    if (a->dot.stride[i] != b->dot.stride[i] || a->dot.dilation[i] != b->dot.dilation[i])
+      return false;
+  return same_axes(a->dot.left_window, b->dot.left_window, count) &&
+         same_axes(a->dot.right_window, b->dot.right_window, count);
+}
+
 static bool dot_equal(const Attr *a, const Attr *b) {
   int batch = a->dot.batch_count, contract = a->dot.contract_count;
   return batch == b->dot.batch_count && contract == b->dot.contract_count &&
@@ -151,6 +168,8 @@ bool attr_equal(Opcode code, const Attr *a, const Attr *b) {
            a->scan.exclusive == b->scan.exclusive && a->scan.descending == b->scan.descending;
   case OP_DOT:
     return dot_equal(a, b);
+  case OP_CONV:
+    return dot_equal(a, b) && windows_equal(a, b);
   case OP_TRISOLVE:
   case OP_SOLVE:
     return a->solve.transposed == b->solve.transposed;

@@ -68,6 +68,10 @@ Value *ir_argmax(Builder *b, Value *x, int axis);
 Value *ir_cumsum(Builder *b, Value *x, int axis, bool reverse, bool exclusive);
 Value *ir_argsort(Builder *b, Value *x, int axis, bool descending);
 Value *ir_dot(Builder *b, Value *x, Value *y, const Attr *attr);
+/// A dot with windows: along each pair of window axes result[o] = sum of left[stride o + dilation k] *
+/// right[k]. All windows lie inside the left operand; padding and strides of the transposed form are an
+/// unview of it, a flipped filter a view. `wide`: the right operand's windows are the long ones.
+Value *ir_conv(Builder *b, Value *x, Value *y, const Attr *attr);
 Value *ir_matmul(Builder *b, Value *x, Value *y);                  // last axis of x with first of y
 Value *ir_cholesky(Builder *b, Value *a);
 Value *ir_trisolve(Builder *b, Value *l, Value *rhs, bool transposed);

@@ -44,6 +44,8 @@ void op_copy(Builder *b, const Op *op, Map *values, Value **results) {
   b->span = op->span;
   if (op->code == OP_DOT) {
     results[0] = ir_dot(b, operands[0], operands[1], &op->attr);
+  } else if (op->code == OP_CONV) {
+    results[0] = ir_conv(b, operands[0], operands[1], &op->attr);
   } else if (op->result_count == 1 && !op->region_count) {
     results[0] = ir_value(b, op->code, operands, op->operand_count, &op->attr);
   } else {

@@ -244,13 +244,14 @@ Value *ir_argsort(Builder *b, Value *x, int axis, bool descending) {
 // Reads through a transpose of one dot operand when its free axes keep their order; false: not
 // possible.
 static bool absorb_transpose(Value **x, int8_t *batch, int batch_count, int8_t *contract,
-                             int contract_count) {
+                             int contract_count, int8_t *window, int window_count) {
   const Op *op = (*x)->op;
   int permutation[MAX_RANK];
   if (!op || op->code != OP_VIEW || !map_is_permutation(&op->attr.map, permutation)) return false;
   uint32_t used = 0;
   for (int i = 0; i < batch_count; i++) used |= 1u << batch[i];
   for (int i = 0; i < contract_count; i++) used |= 1u << contract[i];
+  for (int i = 0; i < window_count; i++) used |= 1u << window[i];
   int previous = -1;
   for (int k = 0; k < (*x)->type->rank; k++) {
     // A leading part of an axis has the map of a transpose, but not its shape.
@@ -261,21 +262,23 @@ static bool absorb_transpose(Value **x, int8_t *batch, int batch_count, int8_t *
   }
   for (int i = 0; i < batch_count; i++) batch[i] = (int8_t)permutation[batch[i]];
   for (int i = 0; i < contract_count; i++) contract[i] = (int8_t)permutation[contract[i]];
+  for (int i = 0; i < window_count; i++) window[i] = (int8_t)permutation[window[i]];
   *x = op->operands[0];
   return true;
 }
 
-Value *ir_dot(Builder *b, Value *x, Value *y, const Attr *given) {
+static Value *contraction(Builder *b, Opcode code, Value *x, Value *y, const Attr *given) {
   const Type *type;
   int count;
   const char *message =
-      ir_infer(b->module, OP_DOT, (Value *[]){x, y}, 2, given, NULL, 0, &type, &count);
+      ir_infer(b->module, code, (Value *[]){x, y}, 2, given, NULL, 0, &type, &count);
   REQUIRE(!message, "%s", message);
   Attr attr = *given;
-  int contract = attr.dot.contract_count;
-  absorb_transpose(&x, attr.dot.left_batch, attr.dot.batch_count, attr.dot.left_contract, contract);
+  int contract = attr.dot.contract_count, windows = attr.dot.window_count;
+  absorb_transpose(&x, attr.dot.left_batch, attr.dot.batch_count, attr.dot.left_contract, contract,
+                   attr.dot.left_window, windows);
   absorb_transpose(&y, attr.dot.right_batch, attr.dot.batch_count, attr.dot.right_contract,
-                   contract);
+                   contract, attr.dot.right_window, windows);
   // The order of the contracted pairs means nothing: ascending on the left.
   for (int i = 1; i < contract; i++)
     for (int k = i; k > 0 && attr.dot.left_contract[k - 1] > attr.dot.left_contract[k]; k--) {
@@ -285,7 +288,15 @@ Value *ir_dot(Builder *b, Value *x, Value *y, const Attr *given) {
       attr.dot.left_contract[k - 1] = left;
       attr.dot.right_contract[k - 1] = right;
     }
-  return ir_value(b, OP_DOT, (Value *[]){x, y}, 2, &attr);
+  return ir_value(b, code, (Value *[]){x, y}, 2, &attr);
+}
+
+Value *ir_dot(Builder *b, Value *x, Value *y, const Attr *attr) {
+  return contraction(b, OP_DOT, x, y, attr);
+}
+
+Value *ir_conv(Builder *b, Value *x, Value *y, const Attr *attr) {
+  return contraction(b, OP_CONV, x, y, attr);
 }
 
 Value *ir_matmul(Builder *b, Value *x, Value *y) {

@@ -24,7 +24,7 @@ const char *infer_one(const Inference *in, const Type *type);
 const char *infer_fail(const Inference *in, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-InferFunction infer_REDUCE_SUM, infer_ARGMAX, infer_CUMSUM, infer_ARGSORT, infer_DOT,
+InferFunction infer_REDUCE_SUM, infer_ARGMAX, infer_CUMSUM, infer_ARGSORT, infer_DOT, infer_CONV,
     infer_CHOLESKY, infer_TRISOLVE, infer_GATHER, infer_SCATTER_ADD, infer_DYNAMIC_SLICE,
     infer_DYNAMIC_UPDATE, infer_LOOP, infer_IF, infer_CUSTOM, infer_NOTE;
 

@@ -61,36 +61,68 @@ static const char *mark_axes(const Inference *in, const Type *type, const int8_t
   return NULL;
 }
 
-const char *infer_DOT(const Inference *in) {
+// Extent of a window axis of the result: the last window ends within the left operand.
+static const char *window_extent(const Inference *in, int i, const Dim **extent) {
+  const Attr *attr = in->attr;
+  DimTable *dims = in->module->dims;
+  const Dim *whole = in->operands[0]->type->shape[attr->dot.left_window[i]];
+  const Dim *window = in->operands[1]->type->shape[attr->dot.right_window[i]];
+  int64_t stride = attr->dot.stride[i], dilation = attr->dot.dilation[i], room;
+  if (stride < 1 || dilation < 1)
+    return infer_fail(in, "stride %lld and dilation %lld", (long long)stride, (long long)dilation);
+  const Dim *one = dim_const(dims, 1);
+  const Dim *last = dim_sub(dims, whole, one); // least place of the last window
+  last = dim_sub(dims, last, dim_scale(dims, dim_sub(dims, window, one), dilation));
+  *extent = dim_add(dims, dim_floordiv(dims, last, stride), one);
+  if (dim_is_const(*extent, &room) && room < 0)
+    return infer_fail(in, "a window of %s does not fit %s", text_of(in, in->operands[1]->type),
+                      text_of(in, in->operands[0]->type));
+  return NULL;
+}
+
+const char *infer_CONV(const Inference *in) {
   const Type *x = in->operands[0]->type, *y = in->operands[1]->type;
-  int batch = in->attr->dot.batch_count, contract = in->attr->dot.contract_count;
+  const Attr *attr = in->attr;
+  int batch = attr->dot.batch_count, contract = attr->dot.contract_count;
+  int windows = attr->dot.window_count;
   uint32_t left = 0, right = 0;
   const char *message;
   if (x->dtype != y->dtype)
     return infer_fail(in, "operands are %s and %s", text_of(in, x), text_of(in, y));
-  if (batch < 0 || batch > MAX_RANK || contract < 0 || contract > MAX_RANK)
-    return infer_fail(in, "%d batch and %d contracted axes", batch, contract);
-  if ((message = mark_axes(in, x, in->attr->dot.left_batch, batch, &left)) ||
-      (message = mark_axes(in, x, in->attr->dot.left_contract, contract, &left)) ||
-      (message = mark_axes(in, y, in->attr->dot.right_batch, batch, &right)) ||
-      (message = mark_axes(in, y, in->attr->dot.right_contract, contract, &right)))
+  if (batch < 0 || batch > MAX_RANK || contract < 0 || contract > MAX_RANK || windows < 0 ||
+      windows > MAX_WINDOWS)
+    return infer_fail(in, "%d batch, %d contracted and %d window axes", batch, contract, windows);
+  if ((message = mark_axes(in, x, attr->dot.left_batch, batch, &left)) ||
+      (message = mark_axes(in, x, attr->dot.left_contract, contract, &left)) ||
+      (message = mark_axes(in, x, attr->dot.left_window, windows, &left)) ||
+      (message = mark_axes(in, y, attr->dot.right_batch, batch, &right)) ||
+      (message = mark_axes(in, y, attr->dot.right_contract, contract, &right)) ||
+      (message = mark_axes(in, y, attr->dot.right_window, windows, &right)))
     return message;
-  const Dim *shape[2 * MAX_RANK];
+  const Dim *shape[2 * MAX_RANK + MAX_WINDOWS];
   int rank = 0;
   for (int i = 0; i < contract; i++)
-    if (x->shape[in->attr->dot.left_contract[i]] != y->shape[in->attr->dot.right_contract[i]])
+    if (x->shape[attr->dot.left_contract[i]] != y->shape[attr->dot.right_contract[i]])
       return infer_fail(in, "contracted axes of %s and %s differ", text_of(in, x), text_of(in, y));
   for (int i = 0; i < batch; i++) {
-    shape[rank++] = x->shape[in->attr->dot.left_batch[i]];
-    if (shape[rank - 1] != y->shape[in->attr->dot.right_batch[i]])
+    shape[rank++] = x->shape[attr->dot.left_batch[i]];
+    if (shape[rank - 1] != y->shape[attr->dot.right_batch[i]])
       return infer_fail(in, "batch axes of %s and %s differ", text_of(in, x), text_of(in, y));
   }
   for (int i = 0; i < x->rank; i++)
     if (!(left >> i & 1)) shape[rank++] = x->shape[i];
   for (int i = 0; i < y->rank; i++)
     if (!(right >> i & 1)) shape[rank++] = y->shape[i];
+  for (int i = 0; i < windows; i++)
+    if ((message = window_extent(in, i, &shape[rank++]))) return message;
   if (rank > MAX_RANK) return infer_fail(in, "the result would have rank %d", rank);
   return infer_one(in, type_get(in->module, x->dtype, rank, shape));
+}
+
+// A dot is a conv without windows.
+const char *infer_DOT(const Inference *in) {
+  if (in->attr->dot.window_count) return infer_fail(in, "windows in a product");
+  return infer_CONV(in);
 }
 
 static const char *check_square(const Inference *in) {

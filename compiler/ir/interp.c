@@ -397,11 +397,13 @@ IrMeasure ir_measure(const Block *block) {
     measure.ops++;
     measure.loops += op->code == OP_LOOP;
     measure.dots += op->code == OP_DOT;
+    measure.convolutions += op->code == OP_CONV;
     for (int i = 0; i < op->region_count; i++) {
       IrMeasure inner = ir_measure(op->regions[i]);
       measure.ops += inner.ops;
       measure.loops += inner.loops;
       measure.dots += inner.dots;
+      measure.convolutions += inner.convolutions;
     }
   }
   return measure;

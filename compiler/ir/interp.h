@@ -60,7 +60,7 @@ EvaluateFunction evaluate_CONST, evaluate_IOTA, evaluate_DIM, evaluate_RANDOM, e
     evaluate_binary, evaluate_ISFINITE, evaluate_CONVERT, evaluate_COMPARE, evaluate_SELECT,
     evaluate_VIEW, evaluate_UNVIEW, evaluate_RESHAPE, evaluate_CONCAT, evaluate_REDUCE_SUM,
     evaluate_REDUCE_MAX, evaluate_REDUCE_PROD, evaluate_ARGMAX, evaluate_CUMSUM, evaluate_ARGSORT,
-    evaluate_DOT, evaluate_CHOLESKY, evaluate_TRISOLVE, evaluate_SOLVE, evaluate_GATHER,
+    evaluate_DOT, evaluate_CONV, evaluate_CHOLESKY, evaluate_TRISOLVE, evaluate_SOLVE, evaluate_GATHER,
     evaluate_SCATTER_ADD, evaluate_DYNAMIC_SLICE, evaluate_DYNAMIC_UPDATE, evaluate_LOOP,
     evaluate_IF, evaluate_CUSTOM, evaluate_NOTE;
 

@@ -160,30 +160,79 @@ typedef struct Offsets {
   int64_t *data, count;
 } Offsets;
 
-// Entry offsets of x over all indices of the listed axes, row-major in the order of the list.
-static Offsets axis_offsets(Arena *arena, const Tensor *x, const int8_t *axes, int count) {
-  int64_t strides[MAX_RANK], shape[MAX_RANK], index[MAX_RANK] = {0};
+// Some axes of a tensor: extents and how far one step goes in its entries.
+typedef struct Walk {
+  int rank;
+  int64_t extents[2 * MAX_RANK], steps[2 * MAX_RANK];
+} Walk;
+
+static void walk_axis(Walk *w, int64_t extent, int64_t step) {
+  w->extents[w->rank] = extent;
+  w->steps[w->rank++] = step;
+}
+
+static void walk_axes(Walk *w, const Tensor *x, const int8_t *axes, int count) {
+  int64_t strides[MAX_RANK];
   shape_strides(x->rank, x->shape, strides);
+  for (int i = 0; i < count; i++) walk_axis(w, x->shape[axes[i]], strides[axes[i]]);
+}
+
+// Entry offsets over all indices of the walk, row-major.
+static Offsets walk_offsets(Arena *arena, const Walk *w) {
+  int64_t index[2 * MAX_RANK] = {0};
   Offsets offsets = {NULL, 1};
-  for (int i = 0; i < count; i++) offsets.count *= shape[i] = x->shape[axes[i]];
+  for (int i = 0; i < w->rank; i++) offsets.count *= w->extents[i];
   offsets.data = ARENA_ARRAY(arena, int64_t, (size_t)offsets.count + 1);
   for (int64_t n = 0; n < offsets.count; n++) {
-    for (int i = 0; i < count; i++) offsets.data[n] += strides[axes[i]] * index[i];
-    index_next(count, shape, index);
+    for (int i = 0; i < w->rank; i++) offsets.data[n] += w->steps[i] * index[i];
+    index_next(w->rank, w->extents, index);
   }
   return offsets;
 }
 
-static Offsets free_offsets(Arena *arena, const Tensor *x, const int8_t *batch, int batch_count,
-                            const int8_t *contract, int contract_count) {
-  int8_t axes[MAX_RANK];
-  uint32_t used = 0;
-  int count = 0;
-  for (int i = 0; i < batch_count; i++) used |= 1u << batch[i];
-  for (int i = 0; i < contract_count; i++) used |= 1u << contract[i];
+static Offsets axis_offsets(Arena *arena, const Tensor *x, const int8_t *axes, int count) {
+  Walk w = {0};
+  walk_axes(&w, x, axes, count);
+  return walk_offsets(arena, &w);
+}
+
+// Over the axes that are not marked in `used`.
+static Offsets free_offsets(Arena *arena, const Tensor *x, uint32_t used) {
+  Walk w = {0};
   for (int8_t i = 0; i < x->rank; i++)
-    if (!(used >> i & 1)) axes[count++] = i;
-  return axis_offsets(arena, x, axes, count);
+    if (!(used >> i & 1)) walk_axes(&w, x, &i, 1);
+  return walk_offsets(arena, &w);
+}
+
+// One operand of a dot or conv: offsets of its batch, free and window places, and of one sum's
+// terms.
+typedef struct Side {
+  Offsets batch, free_axes, windows, inner;
+} Side;
+
+static Side side_of(Arena *arena, const Op *op, const Tensor *const *x, const Tensor *result,
+                    int k) {
+  const Attr *a = &op->attr;
+  const int8_t *batch = k ? a->dot.right_batch : a->dot.left_batch;
+  const int8_t *contract = k ? a->dot.right_contract : a->dot.left_contract;
+  const int8_t *window = k ? a->dot.right_window : a->dot.left_window;
+  int windows = a->dot.window_count, first = result->rank - windows;
+  Walk sums = {0}, places = {0};
+  uint32_t used = 0;
+  walk_axes(&sums, x[k], contract, a->dot.contract_count);
+  for (int i = 0; i < a->dot.batch_count; i++) used |= 1u << batch[i];
+  for (int i = 0; i < a->dot.contract_count; i++) used |= 1u << contract[i];
+  int64_t strides[MAX_RANK];
+  shape_strides(x[k]->rank, x[k]->shape, strides);
+  for (int i = 0; i < windows; i++) {
+    int64_t step = strides[window[i]], extent = x[1]->shape[a->dot.right_window[i]];
+    used |= 1u << window[i];
+    walk_axis(&sums, extent, k ? step : step * a->dot.dilation[i]);
+    walk_axis(&places, result->shape[first + i], k ? 0 : step * a->dot.stride[i]);
+  }
+  return (Side){axis_offsets(arena, x[k], batch, a->dot.batch_count),
+                free_offsets(arena, x[k], used), walk_offsets(arena, &places),
+                walk_offsets(arena, &sums)};
 }
 
 static void dot_entry(Tensor *result, int64_t at, const Tensor *x, int64_t x_at,
@@ -203,27 +252,24 @@ static void dot_entry(Tensor *result, int64_t at, const Tensor *x, int64_t x_at,
   }
 }
 
-bool evaluate_DOT(Interpreter *ip, const Op *op) {
-  const Attr *a = &op->attr;
-  const Tensor *x = operand_value(ip, op, 0), *y = operand_value(ip, op, 1);
+bool evaluate_CONV(Interpreter *ip, const Op *op) {
+  const Tensor *x[2] = {operand_value(ip, op, 0), operand_value(ip, op, 1)};
   Tensor *result = interp_result(ip, op);
   if (!result) return false;
-  int batch = a->dot.batch_count, contract = a->dot.contract_count;
-  Arena *arena = ip->arena;
-  Offsets x_batch = axis_offsets(arena, x, a->dot.left_batch, batch);
-  Offsets y_batch = axis_offsets(arena, y, a->dot.right_batch, batch);
-  Offsets x_inner = axis_offsets(arena, x, a->dot.left_contract, contract);
-  Offsets y_inner = axis_offsets(arena, y, a->dot.right_contract, contract);
-  Offsets x_free = free_offsets(arena, x, a->dot.left_batch, batch, a->dot.left_contract, contract);
-  Offsets y_free =
-      free_offsets(arena, y, a->dot.right_batch, batch, a->dot.right_contract, contract);
+  Side left = side_of(ip->arena, op, x, result, 0), right = side_of(ip->arena, op, x, result, 1);
   int64_t at = 0;
-  for (int64_t b = 0; b < x_batch.count; b++)
-    for (int64_t i = 0; i < x_free.count; i++)
-      for (int64_t k = 0; k < y_free.count; k++)
-        dot_entry(result, at++, x, x_batch.data[b] + x_free.data[i], &x_inner, y,
-                  y_batch.data[b] + y_free.data[k], &y_inner);
+  for (int64_t b = 0; b < left.batch.count; b++)
+    for (int64_t i = 0; i < left.free_axes.count; i++)
+      for (int64_t k = 0; k < right.free_axes.count; k++)
+        for (int64_t w = 0; w < left.windows.count; w++)
+          dot_entry(result, at++, x[0],
+                    left.batch.data[b] + left.free_axes.data[i] + left.windows.data[w], &left.inner,
+                    x[1], right.batch.data[b] + right.free_axes.data[k], &right.inner);
   return true;
+}
+
+bool evaluate_DOT(Interpreter *ip, const Op *op) {
+  return evaluate_CONV(ip, op); // a conv without windows
 }
 
 bool evaluate_CHOLESKY(Interpreter *ip, const Op *op) {
@@ -348,7 +394,9 @@ static Places places_of(Interpreter *ip, const Op *op, const Tensor *table, int 
   shape_strides(table->rank, table->shape, places.strides);
   for (int k = 0; k < places.axis_count; k++)
     places.indices[k] = operand_value(ip, op, first_index + k);
-  places.rest = free_offsets(ip->arena, table, NULL, 0, places.axes, places.axis_count);
+  uint32_t used = 0;
+  for (int k = 0; k < places.axis_count; k++) used |= 1u << places.axes[k];
+  places.rest = free_offsets(ip->arena, table, used);
   return places;
 }
 

@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 typedef enum Dtype { DT_F16, DT_BF16, DT_F32, DT_F64, DT_I32, DT_I64, DT_U8, DT_BOOL, DT_COUNT } Dtype;
-enum { MAX_RANK = 12 };
+enum { MAX_RANK = 12, MAX_WINDOWS = 3 };
 
 static inline bool dtype_is_float(Dtype d) { return d <= DT_F64; }
 static inline bool dtype_is_integer(Dtype d) { return d >= DT_I32 && d <= DT_U8; }
@@ -93,10 +93,15 @@ typedef struct Attr {
     struct { int axis; } concat;
     struct { uint32_t axes; } reduce;              // REDUCE_*: bit per axis
     struct { int axis; bool reverse, exclusive, descending; } scan; // ARGMAX, CUMSUM, ARGSORT
-    struct {                       // DOT: result axes are batch, left free, right free
+    struct {                       // DOT, CONV: result axes are batch, left free, right free, windows
       int batch_count, contract_count;
       int8_t left_batch[MAX_RANK], right_batch[MAX_RANK];
       int8_t left_contract[MAX_RANK], right_contract[MAX_RANK];
+      // CONV only: result[o] = sum over k of left[stride o + dilation k] * right[k] along pairs of axes.
+      int window_count;
+      bool wide; // the right operand's windows are the long ones (gradient by a filter)
+      int8_t left_window[MAX_WINDOWS], right_window[MAX_WINDOWS];
+      int64_t stride[MAX_WINDOWS], dilation[MAX_WINDOWS];
     } dot;
     struct { bool transposed; } solve;             // TRISOLVE, SOLVE: with the transposed matrix
     struct { int axis_count; int8_t axes[MAX_RANK]; } gather; // GATHER, SCATTER_ADD: ascending axes

@@ -52,7 +52,7 @@ bool ir_interpret(Interpretation *interpretation, const Func *func, Tensor *cons
                   Tensor **results);
 
 /// Structural measures for tests: ops (nested included), loops, bytes of the largest value.
-typedef struct IrMeasure { int ops, loops, dots; } IrMeasure;
+typedef struct IrMeasure { int ops, loops, dots, convolutions; } IrMeasure;
 IrMeasure ir_measure(const Block *block);
 
 #endif

@@ -211,6 +211,26 @@ static void print_pairs(Printer *p, const char *word, const int8_t *left, const 
   text_add(p->out, ")");
 }
 
+static void print_factors(Printer *p, const char *word, const int64_t *factors, int count) {
+  bool ones = true;
+  for (int i = 0; i < count; i++) ones = ones && factors[i] == 1;
+  if (ones) return;
+  text_addf(p->out, " %s(", word);
+  for (int i = 0; i < count; i++) text_addf(p->out, "%s%lld", i ? ", " : "", (long long)factors[i]);
+  text_add(p->out, ")");
+}
+
+static void print_dot(Printer *p, const Attr *attr) {
+  int windows = attr->dot.window_count;
+  print_pairs(p, "batch", attr->dot.left_batch, attr->dot.right_batch, attr->dot.batch_count);
+  print_pairs(p, "contract", attr->dot.left_contract, attr->dot.right_contract,
+              attr->dot.contract_count);
+  print_pairs(p, "window", attr->dot.left_window, attr->dot.right_window, windows);
+  print_factors(p, "stride", attr->dot.stride, windows);
+  print_factors(p, "dilation", attr->dot.dilation, windows);
+  if (attr->dot.wide) text_add(p->out, " wide");
+}
+
 static void print_string(Printer *p, const char *text) {
   text_add(p->out, "\"");
   for (; *text; text++) {
@@ -290,9 +310,8 @@ static void print_attr(Printer *p, const Op *op) {
               attr->scan.exclusive ? " exclusive" : "", attr->scan.descending ? " descending" : "");
     break;
   case OP_DOT:
-    print_pairs(p, "batch", attr->dot.left_batch, attr->dot.right_batch, attr->dot.batch_count);
-    print_pairs(p, "contract", attr->dot.left_contract, attr->dot.right_contract,
-                attr->dot.contract_count);
+  case OP_CONV:
+    print_dot(p, attr);
     break;
   case OP_TRISOLVE:
   case OP_SOLVE:

@@ -45,6 +45,42 @@ static bool read_dot(Reader *r, Attr *attr) {
                     &attr->dot.contract_count);
 }
 
+// `stride(2, 1)`; one each when not given.
+static bool read_factors(Reader *r, const char *word, int64_t *factors, int count) {
+  for (int i = 0; i < count; i++) factors[i] = 1;
+  if (!read_accept(r, word)) return true;
+  if (!read_expect(r, "(")) return false;
+  for (int i = 0; i < count; i++) {
+    if (i && !read_expect(r, ",")) return false;
+    read_skip(r);
+    const char *start = r->at;
+    if (!read_integer(r, &factors[i])) return false;
+    if (factors[i] < 1 || factors[i] > INT32_MAX)
+      return read_fail(r, E0108, start, "a factor lies between 1 and %d", INT32_MAX);
+  }
+  return read_expect(r, ")");
+}
+
+static bool read_conv(Reader *r, Attr *attr) {
+  int8_t left[MAX_RANK], right[MAX_RANK];
+  int count = 0;
+  if (!read_dot(r, attr) || !read_expect(r, "window")) return false;
+  read_skip(r);
+  const char *start = r->at;
+  if (!read_pairs(r, left, right, &count)) return false;
+  if (count > MAX_WINDOWS) return read_fail(r, E0305, start, "more than %d windows", MAX_WINDOWS);
+  attr->dot.window_count = count;
+  for (int i = 0; i < count; i++) {
+    attr->dot.left_window[i] = left[i];
+    attr->dot.right_window[i] = right[i];
+  }
+  if (!read_factors(r, "stride", attr->dot.stride, count) ||
+      !read_factors(r, "dilation", attr->dot.dilation, count))
+    return false;
+  attr->dot.wide = read_accept(r, "wide");
+  return true;
+}
+
 static bool read_entry(Reader *r, Dtype dtype, double *real, int64_t *integer) {
   if (dtype_is_float(dtype)) {
     if (!read_real(r, real)) return false;
@@ -217,6 +253,8 @@ bool read_attr(Reader *r, Opcode code, Attr *attr, Value *const *operands, int o
     return read_scan(r, attr);
   case OP_DOT:
     return read_dot(r, attr);
+  case OP_CONV:
+    return read_conv(r, attr);
   case OP_TRISOLVE:
   case OP_SOLVE:
     attr->solve.transposed = read_accept(r, "transposed");

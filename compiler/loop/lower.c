@@ -405,6 +405,9 @@ static void lower_op(Lowering *l, Op *op) {
       item->compute = true;
     }
     break;
+  case OP_CONV:
+    item = lower_add_item(l, ITEM_DOT, v, v->type, home_for(l, v), op->span);
+    break;
   case OP_CONCAT:
     lower_concat(l, op);
     break;

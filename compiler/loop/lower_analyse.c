@@ -107,7 +107,9 @@ static bool view_is_injective(const Op *op) {
 }
 
 // Does operand i of a contraction have its elements read once for every free axis of the other?
+// Of a conv for every window, or every place of it.
 static bool dot_repeats(const Op *op, int operand) {
+  if (op->code == OP_CONV) return true;
   const Type *other = op->operands[1 - operand]->type;
   return other->rank > op->attr.dot.batch_count + op->attr.dot.contract_count;
 }
@@ -117,6 +119,7 @@ static bool operand_repeats(const Op *op, int operand) {
   case OP_VIEW:
     return !view_is_injective(op);
   case OP_DOT:
+  case OP_CONV:
     return dot_repeats(op, operand);
   case OP_GATHER:
     return true;

@@ -9,6 +9,11 @@
 //   streamed columns   X'R: for (k by KBLOCK) for (rows by four) for (lanes j) for (k) target +=
 //   four sums
 // The streamed forms read an operand that is walked across its rows once, front to back.
+//
+// A conv is a dot whose left operand has for each window an index of two axes of the space: the
+// result's and, contracted, the filter's. It takes the first two forms: lanes along the last window
+// of the result and rows of output channels, or lanes along the summed windows where those are
+// long.
 #include "loop/lower_internal.h"
 
 enum { KBLOCK = 32 }; // rows of the operands per pass of the streamed columns
@@ -30,13 +35,28 @@ static void operand_axes(const Op *op, bool left, int *axes) {
   const int8_t *batch = left ? attr->dot.left_batch : attr->dot.right_batch;
   const int8_t *contract = left ? attr->dot.left_contract : attr->dot.right_contract;
   int free_axis = attr->dot.batch_count;
-  if (!left) free_axis = op->operands[0]->type->rank - attr->dot.contract_count;
+  if (!left)
+    free_axis = op->operands[0]->type->rank - attr->dot.contract_count - attr->dot.window_count;
   for (int i = 0; i < type->rank; i++) axes[i] = -1;
   for (int i = 0; i < attr->dot.batch_count; i++) axes[batch[i]] = i;
-  for (int i = 0; i < attr->dot.contract_count; i++)
-    axes[contract[i]] = op->results[0]->type->rank + i;
+  int result_rank = op->results[0]->type->rank, windows = attr->dot.window_count;
+  for (int i = 0; i < attr->dot.contract_count; i++) axes[contract[i]] = result_rank + i;
+  for (int i = 0; i < windows; i++) // of the right operand: contracted too
+    axes[left ? attr->dot.left_window[i] : attr->dot.right_window[i]] =
+        result_rank + attr->dot.contract_count + i;
   for (int i = 0; i < type->rank; i++)
     if (axes[i] < 0) axes[i] = free_axis++;
+}
+
+// stride * (place in the result) + dilation * (place in the window)
+static const Affine *window_index(Module *module, const Op *op, const Space *space, int i) {
+  const Attr *attr = &op->attr;
+  int result_rank = op->results[0]->type->rank;
+  const Affine *place = space->index[result_rank - attr->dot.window_count + i];
+  const Affine *within = space->index[result_rank + attr->dot.contract_count + i];
+  place = affine_scale(module, place, dim_const(module->dims, attr->dot.stride[i]));
+  within = affine_scale(module, within, dim_const(module->dims, attr->dot.dilation[i]));
+  return affine_add(module, place, within);
 }
 
 Expr *dot_operand(Nest *nest, const Op *op, const Space *space, bool left) {
@@ -45,6 +65,8 @@ Expr *dot_operand(Nest *nest, const Op *op, const Space *space, bool left) {
   Value *v = op->operands[left ? 0 : 1];
   operand_axes(op, left, axes);
   for (int i = 0; i < v->type->rank; i++) index[i] = space->index[axes[i]];
+  for (int i = 0; left && i < op->attr.dot.window_count; i++)
+    index[op->attr.dot.left_window[i]] = window_index(nest->module, op, space, i);
   return nest_element(nest, v, index, false);
 }
 
@@ -76,6 +98,31 @@ static int lane_score(const Dot *d, int axis, bool last) {
   return unit ? (last ? 5 : 3) : 1;
 }
 
+// Lanes of a conv never run along what is expected to be short: a filter, or where only one operand
+// has them in a row.
+static bool conv_lanes(const Dot *d, int axis, int score) {
+  const Attr *attr = &d->item->op->attr;
+  int windows = attr->dot.window_count;
+  bool filter = axis >= d->result_rank + attr->dot.contract_count;
+  bool place = axis < d->result_rank && axis >= d->result_rank - windows;
+  if (attr->dot.wide) return !place;
+  return !filter && (axis < d->result_rank || score == 4);
+}
+
+static int last_axis(const Dot *d, int low, int high) {
+  for (int i = high - 1; i >= low; i--)
+    if (!d->space.gone[i] && i != d->vector) return i;
+  return -1;
+}
+
+// Rows of a conv: output channels, which share what is loaded from the left operand.
+static int conv_rows(const Dot *d) {
+  int windows = d->result_rank - d->item->op->attr.dot.window_count;
+  int row = last_axis(d, d->right_free, windows);
+  if (row < 0) row = last_axis(d, d->left_free, d->right_free);
+  return row >= 0 ? row : last_axis(d, windows, d->result_rank);
+}
+
 // Rows: the innermost free axis, of the operand without the lanes if it has one.
 static int choose_rows(const Dot *d) {
   bool lanes_left = d->vector >= 0 && is_left(d, d->vector);
@@ -91,13 +138,19 @@ static int choose_rows(const Dot *d) {
 }
 
 static void choose_form(Dot *d) {
+  bool conv = d->item->op->code == OP_CONV;
   int best = -1, last = d->result_rank - 1;
   while (last >= 0 && d->space.gone[last]) last--;
   d->vector = d->block = d->across = -1;
   for (int i = d->space.rank - 1; i >= 0; i--) {
     if (d->space.gone[i] || (i < d->left_free && i != last)) continue;
     int score = lane_score(d, i, i == last);
+    if (conv && !conv_lanes(d, i, score)) continue;
     if (score > best) best = score, d->vector = i;
+  }
+  if (conv) {
+    d->block = conv_rows(d);
+    return;
   }
   int other = choose_rows(d), contracted = -1;
   for (int i = d->result_rank; i < d->space.rank; i++)
@@ -222,7 +275,8 @@ void lower_dot(Nest *nest, const Item *item, const RowRange *range) {
   const Attr *attr = &item->op->attr;
   Dot d = {.nest = nest, .item = item, .result_rank = item->type->rank};
   d.left_free = attr->dot.batch_count;
-  d.right_free = item->op->operands[0]->type->rank - attr->dot.contract_count;
+  d.right_free =
+      item->op->operands[0]->type->rank - attr->dot.contract_count - attr->dot.window_count;
   d.add = range && is_contracted(&d, range->axis);
   d.space = item_space(item);
   space_prepare_item(nest, &d.space, item, range);

@@ -24,12 +24,20 @@ static Space dot_space(const Item *item) {
   const Attr *attr = &item->op->attr;
   const Type *left = item->op->operands[0]->type;
   Space space = space_of_type(item->type);
-  int right_free = left->rank - attr->dot.contract_count;
+  int windows = attr->dot.window_count, first_window = item->type->rank - windows;
+  int right_free = left->rank - attr->dot.contract_count - windows;
   for (int i = 0; i < space.rank; i++)
-    space.classes[i] = i < attr->dot.batch_count ? 0 : i < right_free ? 1 : 2;
+    space.classes[i] = i < attr->dot.batch_count ? 0
+                       : i < right_free          ? 1
+                       : i < first_window        ? 2
+                                                 : 4;
   for (int i = 0; i < attr->dot.contract_count; i++) {
     space.classes[space.rank] = 3;
     space.extents[space.rank++] = left->shape[attr->dot.left_contract[i]];
+  }
+  for (int i = 0; i < windows; i++) {
+    space.classes[space.rank] = 5;
+    space.extents[space.rank++] = item->op->operands[1]->type->shape[attr->dot.right_window[i]];
   }
   return space;
 }

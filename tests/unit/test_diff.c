@@ -318,6 +318,87 @@ static bool make_dot(Example *e, Opcode code, int variant) {
   return true;
 }
 
+typedef struct ConvCase {
+  int left_rank, right_rank;
+  int64_t left[5], right[5];
+  Attr attr;
+} ConvCase;
+
+// Windows along the last axes of both operands.
+static bool make_conv(Example *e, Opcode code, int variant) {
+  (void)code;
+  static const ConvCase cases[] = {
+      // one window, nothing else
+      {1, 1, {7}, {3}, {.dot = {.window_count = 1, .stride = {1}, .dilation = {1}}}},
+      // strided and dilated, a rest that no window reads
+      {1, 1, {11}, {3}, {.dot = {.window_count = 1, .stride = {3}, .dilation = {2}}}},
+      // channels: [c, h, w] and [o, c, kh, kw]
+      {3,
+       4,
+       {2, 5, 4},
+       {3, 2, 2, 3},
+       {.dot = {.contract_count = 1,
+                .right_contract = {1},
+                .window_count = 2,
+                .left_window = {1, 2},
+                .right_window = {2, 3},
+                .stride = {2, 1},
+                .dilation = {1, 1}}}},
+      // images in the middle, groups, channels: [c, b, g, w] and [g, o, k, c]
+      {4,
+       4,
+       {2, 2, 3, 6},
+       {3, 2, 2, 2},
+       {.dot = {.batch_count = 1,
+                .left_batch = {2},
+                .contract_count = 1,
+                .right_contract = {3},
+                .window_count = 1,
+                .left_window = {3},
+                .right_window = {2},
+                .stride = {2},
+                .dilation = {2}}}},
+      // depthwise: [c, h, w] and [c, kh, kw], one place
+      {3,
+       3,
+       {2, 3, 2},
+       {2, 3, 2},
+       {.dot = {.batch_count = 1,
+                .window_count = 2,
+                .left_window = {1, 2},
+                .right_window = {1, 2},
+                .stride = {1, 2},
+                .dilation = {1, 1}}}},
+      // the long operand on the right
+      {2,
+       2,
+       {2, 7},
+       {2, 5},
+       {.dot = {.contract_count = 1,
+                .window_count = 1,
+                .left_window = {1},
+                .right_window = {1},
+                .wide = true,
+                .stride = {2},
+                .dilation = {1}}}},
+      // no place for a window
+      {1, 1, {2}, {3}, {.dot = {.window_count = 1, .stride = {1}, .dilation = {1}}}},
+  };
+  int count = (int)(sizeof cases / sizeof *cases);
+  if (variant > count) return false;
+  if (variant == count) { // the same value twice
+    Value *x = example_input(e, F64(e, 3), -1, 1);
+    Attr attr = {.dot = {.window_count = 1, .stride = {1}, .dilation = {1}}};
+    example_yield_both(e, ir_conv(&e->b, x, x, &attr));
+    return true;
+  }
+  const ConvCase *c = &cases[variant];
+  Value *x = example_input(e, type_of(e, DT_F64, c->left_rank, c->left), -1, 1);
+  Value *f = example_input(e, type_of(e, DT_F64, c->right_rank, c->right), -1, 1);
+  example_yield_both(e, ir_conv(&e->b, x, f, &c->attr));
+  return true;
+}
+
 static bool make_matrix(Example *e, Opcode code, int variant) {
   if (variant >= 6) return false;
   bool batch = variant & 1, transposed = variant & 2;
@@ -544,6 +625,7 @@ static Maker *const makers[OP_COUNT] = {
     [OP_CUMSUM] = make_scan,
     [OP_ARGSORT] = make_scan,
     [OP_DOT] = make_dot,
+    [OP_CONV] = make_conv,
     [OP_CHOLESKY] = make_matrix,
     [OP_TRISOLVE] = make_matrix,
     [OP_SOLVE] = make_matrix,
