@@ -160,7 +160,7 @@ static bool list_rows(Evaluator *e, const NodeList *items, Staged *const *values
     Value *entry = fits ? leaf_as(e, values[i], dtype) : NULL;
     if (!entry || (type && entry->type != type)) {
       Diagnostic *d = mistake(e, fits ? E0301 : E0302, items->data[i]->span,
-                              "the entries of a list have one type");
+                              "the entries of a list have one %s", fits ? "shape" : "type");
       diagnostic_label(d, items->data[0]->span, "%s", staged_describe(e, values[0]));
       diagnostic_label(d, items->data[i]->span, "%s", staged_describe(e, values[i]));
       return false;

@@ -137,6 +137,23 @@ static Staged *fit_struct(const Fit *fit, Staged *value, const TypeSpec *spec, P
   return staged_tree(e, layout_struct(e, spec->structure, count, names, layouts), children);
 }
 
+// A `fn` value with too few or too many parameters is wrong here already, not where it is called.
+static Staged *fit_function(const Fit *fit, Staged *value, const TypeSpec *spec) {
+  Evaluator *e = fit->e;
+  if (value->kind != STAGED_FUNCTION) return misfit(fit, E0303, value, spec_text(e, spec));
+  const Node *node = value->function->node;
+  if (spec->kind != SPEC_FUNCTION || !node || node->kind != EXPR_FN) return value;
+  const Node *pattern = node->as.fn.pattern;
+  int count = pattern->kind == PATTERN_TUPLE ? (int)pattern->as.pattern_tuple.items.count : 1;
+  int wanted = spec->count - 1;
+  bool number = spec->items[0]->kind == SPEC_TENSOR || spec->items[0]->kind == SPEC_REAL;
+  if (count == wanted || (wanted == 1 && !number)) return value;
+  Diagnostic *d = mistake(e, E0303, fit->span, "%s has %d parameter%s, wanted is %s", fit->what,
+                          count, count == 1 ? "" : "s", spec_text(e, spec));
+  diagnostic_label(d, pattern->span, "its parameters");
+  return staged_poison;
+}
+
 static Staged *fit_tuple(const Fit *fit, Staged *value, const TypeSpec *spec, Prefix prefix) {
   Evaluator *e = fit->e;
   if (value->kind != STAGED_TREE || value->tree.layout->kind == LAYOUT_STRUCT ||
@@ -234,7 +251,7 @@ static Staged *fit_spec(const Fit *fit, Staged *value, const TypeSpec *spec, Pre
     return fit_array(fit, value, spec, prefix);
   case SPEC_FUNCTION:
   case SPEC_SOLVER:
-    return value->kind == STAGED_FUNCTION ? value : misfit(fit, E0303, value, spec_text(e, spec));
+    return fit_function(fit, value, spec);
   case SPEC_OPTIMIZER:
     return value->kind == STAGED_OBJECT && value->object->kind == OBJECT_OPTIMIZER
                ? value

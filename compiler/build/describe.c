@@ -4,9 +4,31 @@
 // the compilation's arena; `run` of every entry is NULL.
 #include "build/program.h"
 
+#include <ctype.h>
 #include <string.h>
 
 // ---- dims and data
+
+static bool has_word(const char *text, const char *word) {
+  size_t length = strlen(word);
+  for (const char *at = strstr(text, word); at; at = strstr(at + 1, word)) {
+    bool begins = at == text || !(isalnum((unsigned char)at[-1]) || at[-1] == '_');
+    if (begins && !isalnum((unsigned char)at[length]) && at[length] != '_') return true;
+  }
+  return false;
+}
+
+// A dim given on the command line is a number in the program: the text says where it is from.
+static const char *with_given_dims(Build *b, const char *text) {
+  const char *result = text;
+  for (size_t i = 0; i < b->options->dim_count; i++) {
+    const DimValue *dim = &b->options->dims[i];
+    if (has_word(text, dim->name))
+      result = arena_printf(b->arena, "%s, and %s = %lld was given by -D", result, dim->name,
+                            (long long)dim->value);
+  }
+  return result;
+}
 
 // Text of a data declaration as written: `f64[n, d]`, with the rows of its table in front.
 static const char *shape_text(Build *b, const Field *field) {
@@ -63,7 +85,7 @@ static void describe_data(Context *c, blo_program *program, const Name *atoms, s
                          .dtype = (int32_t)value->type->dtype,
                          .rank = value->type->rank,
                          .shape = describe_shape(b, value->type, atoms, atom_count),
-                         .shape_text = shape_text(b, field),
+                         .shape_text = with_given_dims(b, shape_text(b, field)),
                          .computed = field->computed};
     int64_t classes;
     if (value->classes && dim_is_const(value->classes, &classes)) rows[i].classes = classes;

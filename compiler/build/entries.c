@@ -317,9 +317,24 @@ static int64_t constant_iterations(Context *c) {
   return value;
 }
 
+// The runtime finds by these where an objective stands that is no longer finite.
+static void note_objectives(Context *c, const Stage *stage) {
+  const struct {
+    const Level *level;
+    const char *name;
+  } levels[] = {{&stage->upper, "upper"}, {&stage->lower, "lower"}};
+  for (int i = 0; i < 2; i++)
+    if (levels[i].level->objective)
+      module_note(c->module, E0702,
+                  arena_printf(c->build->arena, "the %s objective of stage %s", levels[i].name,
+                               stage->name),
+                  levels[i].level->objective->span);
+}
+
 bool stage_entries(Context *c, Stage *stage, const Name *atoms, size_t atom_count) {
   Arena *arena = c->build->arena;
   c->stage = stage;
+  note_objectives(c, stage);
   entry_create(c, arena_printf(arena, "%s.init", stage->name));
   take_seed(c);
   State start;

@@ -110,10 +110,43 @@ static Binding *override_binding(Build *b, Name name) {
   return binding;
 }
 
+// Is it the name of a method, an optimiser or a module? These are looked up where they are used.
+static bool is_item_name(const Build *b, Name name) {
+  static const BindingKind kinds[] = {BIND_METHOD, BIND_OPTIMIZER, BIND_SET, BIND_MODULE};
+  for (int i = 0; i < 4; i++)
+    if (program_find(b->program, b->program->file, NULL, name, kinds[i])) return true;
+  return false;
+}
+
 static void bind_names(void *self, Node *node) {
-  if (node->kind == EXPR_NAME && !node->as.name.binding)
-    node->as.name.binding = override_binding(self, node->as.name.name);
+  Build *b = self;
+  if (node->kind == EXPR_NAME && !node->as.name.binding) {
+    Name name = node->as.name.name;
+    node->as.name.binding = override_binding(b, name);
+    // An override is read anew for every solve block: one report is enough.
+    bool unknown = !node->as.name.binding && !is_item_name(b, name);
+    if (unknown && !diagnostics_errors(build_diagnostics(b))) {
+      Diagnostic *d =
+          report(build_diagnostics(b), E0201, node->span, "there is no `%s` here", name);
+      diagnostic_help(d, "`--set` takes numbers, constants, dims, functions, methods and "
+                         "optimizers");
+    }
+  }
   node_children(node, bind_names, self);
+}
+
+// `method = implicit(..)`: the instance says which methods there are.
+static void bind_setting(Build *b, Node *setting) {
+  static const char *const keys[] = {"method", "upper", "lower", "optimizer"};
+  Node *value = setting->as.setting.value;
+  const char *key = setting_key(b, setting);
+  for (int i = 0; i < 4; i++) {
+    if (strcmp(key, keys[i]) != 0 || value->kind != EXPR_CALL) continue;
+    for (size_t k = 0; k < value->as.call.arguments.count; k++)
+      bind_names(b, value->as.call.arguments.data[k]);
+    return;
+  }
+  bind_names(b, value);
 }
 
 static void find_settings(void *self, Node *node) {
@@ -153,7 +186,7 @@ void settings_override(Build *b, Settings *settings, const char *stage) {
     NodeList list = {0};
     void *self[] = {&list, b};
     if (file) node_children(file, find_settings, self);
-    for (size_t k = 0; k < list.count; k++) node_children(list.data[k], bind_names, b);
+    for (size_t k = 0; k < list.count; k++) bind_setting(b, list.data[k]);
     settings_collect(b, settings, &list, NULL);
   }
 }

@@ -95,13 +95,16 @@ static bool choose_single(Context *c, Stage *stage) {
   return stage->upper_optimizer != NULL;
 }
 
-static bool choose_numbers(Context *c, Stage *stage) {
+// `sound`: no setting was wrong so far; else the number may be missing because of that.
+static bool choose_numbers(Context *c, Stage *stage, bool sound) {
+  size_t errors = diagnostics_errors(build_diagnostics(c->build));
   Settings *settings = &stage->settings;
   const Instance *upper = stage->upper_optimizer;
   stage->iterations = setting_dim(c, settings, "iters", upper ? upper->iterations : NULL);
   stage->seed = setting_integer(c, settings, "seed", 0);
   stage->report_every = setting_integer(c, settings, "report", 0);
   if (stage->iterations) return true;
+  if (!sound || diagnostics_errors(build_diagnostics(c->build)) > errors) return false;
   Diagnostic *d =
       report(build_diagnostics(c->build), E0304, upper ? upper->span : stage->solve->span,
              "nothing says how many outer steps are made");
@@ -126,7 +129,8 @@ bool stage_solver(Context *c, Stage *stage, const char *solve, Span span, const 
     ok = settings_precision(c, &stage->settings);
     if (ok && settings_find(&stage->settings, "precision")) ok = stage_retype(c, stage);
     ok = ok && (stage->single ? choose_single(c, stage) : choose_bilevel(c, stage));
-    ok = choose_numbers(c, stage) && ok;
+    bool sound = ok && diagnostics_errors(build_diagnostics(c->build)) == errors;
+    ok = choose_numbers(c, stage, sound) && ok;
     ok = ok && diagnostics_errors(build_diagnostics(c->build)) == errors;
   }
   c->stage = before;

@@ -87,7 +87,8 @@ static int write_outputs(Pipeline *p, Arena *arena, const Options *options) {
   const char *object = options->object ? output : arena_printf(arena, "%s.o", output);
   char *message = NULL;
   if (!emit_object(p->module, p->built->program, object, &message)) {
-    fprintf(stderr, "bloc: cannot write %s: %s\n", object, message ? message : "unknown reason");
+    fprintf(stderr, "error[%s]: cannot write %s: %s\n", error_code_text(E0902), object,
+            message ? message : "unknown reason");
     free(message);
     return 1;
   }

@@ -51,7 +51,8 @@ bool pipeline_front(Pipeline *p, Arena *arena, const Options *options, const cha
   size_t length = 0;
   char *text = file_read(arena, path, &length);
   if (!text) {
-    fprintf(stderr, "bloc: cannot read %s: %s\n", path, strerror(errno));
+    fprintf(stderr, "error[%s]: cannot read %s: %s\n", error_code_text(E0902), path,
+            strerror(errno));
     return false;
   }
   p->library = (Library){arena, options->library, folder_of(arena, path)};
@@ -80,8 +81,10 @@ bool pipeline_build(Pipeline *p, const BuildOptions *build) {
     ir_verify_after(p->built->module, "build");
     p->built->program->name = p->name;
   }
+  bool sound = p->built && diagnostics_errors(p->compilation->diagnostics) == 0;
+  if (sound) check_warnings(p->compilation, p->program);
   p->seconds += now() - start;
-  return p->built && diagnostics_errors(p->compilation->diagnostics) == 0;
+  return sound;
 }
 
 void pipeline_optimize(Pipeline *p) {

@@ -75,6 +75,9 @@ typedef struct BindingGroup {
 /// errors are in the diagnostics.
 Program *check_program(Compilation *compilation, Node *file);
 
+/// W0201 and W0320 in the user's file; for programs in which everything else has found no error.
+void check_warnings(Compilation *compilation, const Program *program);
+
 /// Looks `name` up among what `file` sees, by kind (BIND_METHOD, BIND_OPTIMIZER, BIND_SET,
 /// BIND_FUNCTION; the other kinds of top-level declarations work too); NULL when there is none.
 /// `module` NULL: unqualified.  Does not find builtins.

@@ -260,12 +260,19 @@ static blo_step_result read_results(StageRun *run, bool reporting) {
   return result;
 }
 
-// Where the program says something about a value that is not finite: the place of a note for it.
-static const char *divergence_place(const blo_program *program) {
-  for (size_t i = 0; i < program->note_count; i++) {
-    if (strcmp(program->notes[i].code, "E0702") == 0) return program->notes[i].place;
+// Where the objective stands: the note E0702 for `what`, or that of the upper objective.
+static const char *divergence_place(const blo_program *program, const char *stage,
+                                    const char *what) {
+  const char *place = program->name;
+  for (int pass = 0; pass < 2; pass++) {
+    char wanted[256];
+    snprintf(wanted, sizeof wanted, "%s of stage %s", pass ? what : "the upper objective", stage);
+    for (size_t i = 0; i < program->note_count; i++)
+      if (strcmp(program->notes[i].code, "E0702") == 0 &&
+          strcmp(program->notes[i].text, wanted) == 0)
+        place = program->notes[i].place;
   }
-  return program->name;
+  return place;
 }
 
 static blo_status check_finite(blo_instance *instance, StageRun *run,
@@ -285,10 +292,10 @@ static blo_status check_finite(blo_instance *instance, StageRun *run,
     value = result->upper_objective;
   }
   if (!what) return BLO_OK;
-  blo_fail(instance->context, BLO_DIVERGED, "E0702",
-           "%s: diverged in step %lld of stage %s: %s is %s", divergence_place(instance->program),
-           (long long)run->iteration + 1, run->stage->name, what,
-           isnan(value) ? "not a number" : "infinite");
+  blo_fail(
+      instance->context, BLO_DIVERGED, "E0702", "%s: diverged in step %lld of stage %s: %s is %s",
+      divergence_place(instance->program, run->stage->name, what), (long long)run->iteration + 1,
+      run->stage->name, what, isnan(value) ? "not a number" : "infinite");
   blo_fail_help(instance->context,
                 "take smaller steps; the state after step %lld, the last good one, was kept",
                 (long long)run->iteration);

@@ -224,8 +224,8 @@ static blo_status take_given(DimTable *table, const blo_dim *given, size_t given
     size_t at = 0;
     while (at < program->dim_count && strcmp(program->dims[at], given[g].name) != 0) at++;
     if (at == program->dim_count) {
-      return blo_fail(table->context, BLO_BAD_ARGUMENT, "E0605", "%s has no dim `%s`",
-                      program->name, given[g].name);
+      return blo_fail(table->context, BLO_BAD_ARGUMENT, "E0605", "the program has no dim `%s`",
+                      given[g].name);
     }
     if (given[g].value < 0 || (table->values[at] >= 0 && table->values[at] != given[g].value)) {
       blo_fail(table->context, BLO_BAD_ARGUMENT, "E0605", "dim `%s` cannot be %" PRId64,

@@ -35,7 +35,7 @@ static void put64(unsigned char *to, uint64_t value) {
 static blo_status fail_to_write(blo_npz *npz) {
   char reason[128];
   if (strerror_r(errno, reason, sizeof reason) != 0) strcpy(reason, "cannot be written");
-  return blo_fail(npz->context, BLO_BAD_ARGUMENT, "", "%s: %s", npz->path, reason);
+  return blo_fail(npz->context, BLO_BAD_ARGUMENT, "E0902", "%s: %s", npz->path, reason);
 }
 
 static blo_status emit(blo_npz *npz, const void *bytes, size_t length) {

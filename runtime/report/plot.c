@@ -225,5 +225,5 @@ blo_status blo_plot_write(blo_context *context, const char *path, const char *ti
   if (good) return BLO_OK;
   char reason[128];
   if (strerror_r(errno, reason, sizeof reason) != 0) strcpy(reason, "cannot be written");
-  return blo_fail(context, BLO_BAD_ARGUMENT, "", "%s: %s", path, reason);
+  return blo_fail(context, BLO_BAD_ARGUMENT, "E0902", "%s: %s", path, reason);
 }

@@ -425,7 +425,7 @@ static blo_status open_all(Run *run) {
   }
   char reason[128];
   if (strerror_r(errno, reason, sizeof reason) != 0) strcpy(reason, "cannot be written");
-  return blo_fail(run->context, BLO_BAD_ARGUMENT, "", "%s: %s", options->log, reason);
+  return blo_fail(run->context, BLO_BAD_ARGUMENT, "E0902", "%s: %s", options->log, reason);
 }
 
 static void close_all(Run *run) {
