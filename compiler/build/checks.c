@@ -56,7 +56,18 @@ static Func *start_func(Context *c) {
       c, start_bundle(c, c->stage, &c->stage->lower, p.x, c->stage->lower.node->span));
 }
 
-// The whole step from arbitrary x and y, other state at its start; gives the hypergradient.
+// Everything in a state is arbitrary: what is zero at the start need not stay zero.
+static void free_state(Context *c, State *state) {
+  ValueList leaves = {0}, params = {0};
+  state_leaves(c, state, &leaves);
+  for (size_t i = 0; i < leaves.count; i++)
+    VEC_PUSH(c->build->arena, &params,
+             entry_input(c, "state", leaves.data[i]->type, BLO_ROLE_ARGUMENT, 0));
+  State like = *state;
+  state_rebuild(c, &like, params.data, state);
+}
+
+// The whole step from an arbitrary state; gives the hypergradient.
 static Func *step_func(Context *c, bool *ok) {
   Parameters p = function_create(c, "step");
   Value *t = c->t;
@@ -66,6 +77,7 @@ static Func *step_func(Context *c, bool *ok) {
     *ok = false;
     return NULL;
   }
+  free_state(c, &state);
   state.x = p.x;
   if (!c->stage->single) state.y = p.y;
   state.t = t;

@@ -516,6 +516,20 @@ static void test_maximize(void **state) {
                "test \"climbs\" { let r = run();  expect x ~= 4.0 within 1e-8; }\n");
 }
 
+// The adjoint is zero at the start; the hypergradient is not zero by construction.
+static void test_single_loop(void **state) {
+  (void)state;
+  Fixture f = build_sound(
+      "blo 1;\n"
+      "upper { var x: f64 = 2.0;  minimize 0.5 * (y - 1.0)^2; }\n"
+      "lower { var y: f64 = 0.0;  minimize 2.0 * y^2 - x * y; }\n"
+      "solve { method = soba(step = 0.25, decay = 0.0);  upper = gd(step = 2.0, iters = 400); }\n"
+      "test \"optimum\" { let r = run();  expect x ~= 4.0 within 1e-10; }\n",
+      (BuildOptions){.stages = true, .tests = true});
+  assert_int_equal(run_test_entry(&f, &f.built->program->tests[0], true), 0);
+  destroy(&f);
+}
+
 static void test_joint_method(void **state) {
   (void)state;
   expect_tests("blo 1;\n"
@@ -821,25 +835,16 @@ static void test_expected_errors(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_ridge_gradient),
-      cmocka_unit_test(test_ridge_steps),
-      cmocka_unit_test(test_free_dims),
-      cmocka_unit_test(test_samples_replay),
-      cmocka_unit_test(test_shuffles_cover),
-      cmocka_unit_test(test_sequence_and_whole),
-      cmocka_unit_test(test_maximize),
-      cmocka_unit_test(test_joint_method),
-      cmocka_unit_test(test_wrapped_optimizer),
-      cmocka_unit_test(test_cold_start),
-      cmocka_unit_test(test_bundles),
-      cmocka_unit_test(test_level_state),
-      cmocka_unit_test(test_program_data),
-      cmocka_unit_test(test_overrides),
-      cmocka_unit_test(test_stop),
-      cmocka_unit_test(test_declarations),
-      cmocka_unit_test(test_wrong_programs),
-      cmocka_unit_test(test_tape_warning),
-      cmocka_unit_test(test_expected_errors),
+      cmocka_unit_test(test_ridge_gradient), cmocka_unit_test(test_ridge_steps),
+      cmocka_unit_test(test_free_dims),      cmocka_unit_test(test_samples_replay),
+      cmocka_unit_test(test_shuffles_cover), cmocka_unit_test(test_sequence_and_whole),
+      cmocka_unit_test(test_maximize),       cmocka_unit_test(test_single_loop),
+      cmocka_unit_test(test_joint_method),   cmocka_unit_test(test_wrapped_optimizer),
+      cmocka_unit_test(test_cold_start),     cmocka_unit_test(test_bundles),
+      cmocka_unit_test(test_level_state),    cmocka_unit_test(test_program_data),
+      cmocka_unit_test(test_overrides),      cmocka_unit_test(test_stop),
+      cmocka_unit_test(test_declarations),   cmocka_unit_test(test_wrong_programs),
+      cmocka_unit_test(test_tape_warning),   cmocka_unit_test(test_expected_errors),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
