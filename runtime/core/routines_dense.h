@@ -44,21 +44,36 @@ void NAMED(blo_cholesky)(const REAL *a, REAL *l, int64_t batch, int64_t n, int64
   }
 }
 
+/* One right-hand side: along the rows of l, so that memory is read front to back. */
+static void NAMED(substitute_vector)(const REAL *l, REAL *x, int64_t n, int transposed) {
+  for (int64_t step = 0; step < n; step++) {
+    int64_t i = transposed ? n - 1 - step : step;
+    const REAL *row = l + i * n;
+    if (!transposed) x[i] -= NAMED(inner_product)(row, x, i);
+    x[i] /= row[i];
+    if (transposed) NAMED(subtract_multiple)(x, row, x[i], i);
+  }
+}
+
+static void NAMED(substitute)(const REAL *l, REAL *x, int64_t n, int64_t k, int transposed) {
+  for (int64_t step = 0; step < n; step++) {
+    int64_t i = transposed ? n - 1 - step : step;
+    REAL *row = x + i * k;
+    for (int64_t c = 0; c < k; c++) row[c] /= l[i * n + i];
+    for (int64_t j = transposed ? 0 : i + 1; j < (transposed ? i : n); j++)
+      NAMED(subtract_multiple)(x + j * k, row, l[transposed ? i * n + j : j * n + i], k);
+  }
+}
+
 void NAMED(blo_trisolve)(const REAL *l, const REAL *b, REAL *x, int64_t batch, int64_t n, int64_t k,
                          int64_t transposed, int64_t *notes) {
   (void)notes;
   for (int64_t m = 0; m < batch; m++, l += n * n, b += n * k, x += n * k) {
     if (n * k > 0) memcpy(x, b, (size_t)(n * k) * sizeof(REAL));
-    for (int64_t step = 0; step < n; step++) {
-      int64_t i = transposed ? n - 1 - step : step;
-      REAL *row = x + i * k;
-      for (int64_t c = 0; c < k; c++) row[c] /= l[i * n + i];
-      if (transposed)
-        for (int64_t j = 0; j < i; j++) NAMED(subtract_multiple)(x + j * k, row, l[i * n + j], k);
-      else
-        for (int64_t j = i + 1; j < n; j++)
-          NAMED(subtract_multiple)(x + j * k, row, l[j * n + i], k);
-    }
+    if (k == 1)
+      NAMED(substitute_vector)(l, x, n, transposed != 0);
+    else
+      NAMED(substitute)(l, x, n, k, transposed != 0);
   }
 }
 
