@@ -291,7 +291,7 @@ void evaluate_ensure(Evaluator *e, const Node *node, const Environment *environm
   Builder *b = &e->builder;
   b->span = node->span;
   Value *broken = ir_unary(b, OP_NOT, leaf_value(e, condition));
-  ir_note(b, broken, E0703, node->as.ensure.text);
+  ir_note(b, broken, node->as.ensure.warning ? W0703 : E0703, node->as.ensure.text);
 }
 
 const Environment *evaluate_statements(Evaluator *e, const NodeList *statements,
@@ -363,6 +363,11 @@ _Static_assert((int)EL_F16 == (int)DT_F16 && (int)EL_F64 == (int)DT_F64 &&
                    (int)EL_U8 == (int)DT_U8 && (int)EL_BOOL == (int)DT_BOOL,
                "element types of the tree and of the IR have one numbering");
 
+static bool names_module(const Node *node) {
+  const Binding *binding = node->kind == EXPR_NAME ? node->as.name.binding : NULL;
+  return binding && binding->kind == BIND_MODULE;
+}
+
 static Staged *evaluate_plain(Evaluator *e, const Node *node, const Environment *environment,
                               const TypeSpec *expected) {
   switch (node->kind) {
@@ -395,6 +400,7 @@ static Staged *evaluate_plain(Evaluator *e, const Node *node, const Environment 
   case EXPR_MEMBER:
     if (node->as.member.binding)
       return bound_value(e, node->as.member.binding, node->span, environment);
+    if (names_module(node->as.member.base)) return staged_poison; // no such member: reported by check
     return operate_member(e, evaluate(e, node->as.member.base, environment, NULL),
                           node->as.member.member.name, node->as.member.member.span);
   case EXPR_INDEX:
