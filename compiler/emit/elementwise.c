@@ -253,6 +253,10 @@ static LLVMValueRef convert(const Maker *k, Dtype from, Dtype to, LLVMValueRef x
 
 static LLVMValueRef binary(const Maker *k, Opcode code, Dtype dtype, LLVMValueRef x,
                            LLVMValueRef y) {
+  if (dtype == DT_I64 && LLVMIsAConstantInt(x) &&
+      LLVMIsAConstantInt(y)) // so that loops know their extents
+    return const_i64(k->m, scalar_binary_integer(code, dtype, LLVMConstIntGetSExtValue(x),
+                                                 LLVMConstIntGetSExtValue(y)));
   if (dtype_is_float(dtype)) return round_value(k, dtype, real_binary(k, code, x, y));
   return integer_binary(k, code, dtype == DT_U8 || dtype == DT_BOOL, x, y);
 }

@@ -51,12 +51,22 @@ static LLVMValueRef first_value(KernelEmitter *k, const Stmt *s, LLVMValueRef lo
   return LLVMBuildAdd(k->b, low, trips, "");
 }
 
+/// Trips of a loop with constant bounds, else -1.
+static int64_t constant_trips(LLVMValueRef low, LLVMValueRef high, int64_t step) {
+  if (!LLVMIsAConstantInt(low) || !LLVMIsAConstantInt(high)) return -1;
+  int64_t from = LLVMConstIntGetSExtValue(low), to = LLVMConstIntGetSExtValue(high);
+  return to <= from ? 0 : (to - from - 1) / step + 1;
+}
+
 static void emit_serial(KernelEmitter *k, const Stmt *s) {
   LLVMValueRef low = eval_uniform(k, s->low), high = eval_uniform(k, s->high);
-  if (LLVMIsAConstantInt(low) && LLVMIsAConstantInt(high) &&
-      LLVMConstIntGetSExtValue(high) <= LLVMConstIntGetSExtValue(low))
-    return;
+  int64_t trips = constant_trips(low, high, s->step);
+  if (trips == 0) return;
   make_locals(k, s->axis);
+  if (trips == 1) {
+    emit_iteration(k, s, low);
+    return;
+  }
   LLVMValueRef first = first_value(k, s, low, high);
   LLVMBasicBlockRef loop = new_block(k, s->axis->name), after = new_block(k, "after");
   LLVMBuildCondBr(k->b, LLVMBuildICmp(k->b, LLVMIntSLT, low, high, ""), loop, after);

@@ -65,7 +65,8 @@ static LLVMValueRef copy_address(KernelEmitter *k, LLVMTypeRef type, LLVMValueRe
   LLVMValueRef first = element_address(k, type, base, eval_base(k, index));
   int64_t lane = (int64_t)copy * k->vector->width;
   if (stride != 1) {
-    // The intrinsic does nothing but keep licm from moving the constants into a vector of addresses.
+    // The intrinsic does nothing but keep licm from moving the constants into a vector of
+    // addresses.
     first = call_unary(k->m, k->b, "llvm.strip.invariant.group", first);
     return element_address(k, type, first, lane_numbers(k, k->m->i64, stride, lane));
   }
