@@ -68,9 +68,7 @@ static bool is_check(const Work *w) {
 bool work_can_share_loops(Work *w) {
   const Item *item = w->item;
   if (item->kind == ITEM_MAP || is_check(w)) return true;
-  if (item->kind == ITEM_DOT &&
-      w->space.rank - item->op->attr.dot.contract_count > item->op->attr.dot.batch_count)
-    return false;
+  if (item->kind == ITEM_DOT && item->type->rank > item->op->attr.dot.batch_count) return false;
   if (item->kind != ITEM_REDUCE && item->kind != ITEM_DOT) return false;
   int kept = work_kept(w);
   if (kept == w->space.rank) return false;

@@ -364,49 +364,30 @@ static void lower_if(Lowering *l, Op *op) {
 // --- blocks
 // ---------------------------------------------------------------------------------------
 
-static void lower_op(Lowering *l, Op *op) {
-  Value *v = op->result_count ? op->results[0] : NULL;
-  ValueInfo *info = v ? value_info(l, v) : NULL;
-  switch (op->code) {
-  case OP_LOOP:
-    lower_loop(l, op);
-    return;
-  case OP_IF:
-    lower_if(l, op);
-    return;
-  case OP_NOTE:
-    lower_add_item(l, ITEM_NOTE, op->operands[0], NULL, (Access){0}, op->span)->number =
-        op->attr.note.number;
-    return;
-  case OP_CUSTOM:
-    BUG("custom op in lowering");
-  default:
-    break;
-  }
-  if (!info->materialise || !info->uses) return;
-  Item *item = NULL;
+static void lower_item_of(Lowering *l, Op *op, ItemKind kind) {
+  Value *v = op->results[0];
+  Item *item = lower_add_item(l, kind, v, v->type, home_for(l, v), op->span);
+  item->op = op;
+  item->compute = kind == ITEM_MAP;
+}
+
+// Fills the home of an op's value.
+static void lower_value(Lowering *l, Op *op) {
   switch (op->code) {
   case OP_REDUCE_SUM:
   case OP_REDUCE_MAX:
   case OP_REDUCE_PROD:
-    item = lower_add_item(l, ITEM_REDUCE, v, v->type, home_for(l, v), op->span);
+    lower_item_of(l, op, ITEM_REDUCE);
     break;
   case OP_ARGMAX:
-    item = lower_add_item(l, ITEM_ARGMAX, v, v->type, home_for(l, v), op->span);
+    lower_item_of(l, op, ITEM_ARGMAX);
     break;
   case OP_CUMSUM:
-    item = lower_add_item(l, ITEM_CUMSUM, v, v->type, home_for(l, v), op->span);
+    lower_item_of(l, op, ITEM_CUMSUM);
     break;
   case OP_DOT:
-    if (op->attr.dot.contract_count) {
-      item = lower_add_item(l, ITEM_DOT, v, v->type, home_for(l, v), op->span);
-    } else {
-      item = lower_add_item(l, ITEM_MAP, v, v->type, home_for(l, v), op->span);
-      item->compute = true;
-    }
-    break;
   case OP_CONV:
-    item = lower_add_item(l, ITEM_DOT, v, v->type, home_for(l, v), op->span);
+    lower_item_of(l, op, op->code == OP_CONV || op->attr.dot.contract_count ? ITEM_DOT : ITEM_MAP);
     break;
   case OP_CONCAT:
     lower_concat(l, op);
@@ -426,17 +407,33 @@ static void lower_op(Lowering *l, Op *op) {
   case OP_ARGSORT:
     lower_routine(l, op);
     break;
-  case OP_CONST:
-    if ((op->attr.constant.reals || op->attr.constant.integers) && !info->homed) {
-      home_constant(l, op);
-      break;
-    }
-    // fall through
   default:
-    item = lower_add_item(l, ITEM_MAP, v, v->type, home_for(l, v), op->span);
-    item->compute = true;
+    if (op->code == OP_CONST && (op->attr.constant.reals || op->attr.constant.integers))
+      home_constant(l, op);
+    else
+      lower_item_of(l, op, ITEM_MAP);
   }
-  if (item) item->op = op;
+}
+
+static void lower_op(Lowering *l, Op *op) {
+  switch (op->code) {
+  case OP_LOOP:
+    lower_loop(l, op);
+    return;
+  case OP_IF:
+    lower_if(l, op);
+    return;
+  case OP_NOTE:
+    lower_add_item(l, ITEM_NOTE, op->operands[0], NULL, (Access){0}, op->span)->number =
+        op->attr.note.number;
+    return;
+  case OP_CUSTOM:
+    BUG("custom op in lowering");
+  default:
+    break;
+  }
+  const ValueInfo *info = value_info(l, op->results[0]);
+  if (info->materialise && info->uses) lower_value(l, op);
 }
 
 // May the op of this value write it to a place of our choice?
@@ -477,6 +474,10 @@ static int number_steps(StepList *steps, int position) {
   return position;
 }
 
+void schedule_number(Schedule *schedule) {
+  number_steps(&schedule->steps, 0);
+}
+
 Schedule *lower_func(const Func *func, const LowerOptions *options) {
   Module *module = func->module;
   Lowering l = {.module = module, .arena = module->arena, .options = *options};
@@ -507,6 +508,6 @@ Schedule *lower_func(const Func *func, const LowerOptions *options) {
   lower_block(&l, func->body, targets);
   lower_flush(&l);
   fuse_emit(&l);
-  number_steps(&l.schedule->steps, 0);
+  schedule_number(l.schedule);
   return l.schedule;
 }

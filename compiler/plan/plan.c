@@ -6,6 +6,7 @@
 #include "plan/plan.h"
 
 #include "ir/bug.h"
+#include "loop/lower.h"
 #include "plan/in_place.h"
 
 typedef struct Scope { // a loop, or the whole schedule
@@ -114,17 +115,6 @@ static void join_swapped(Planning *p, const StepList *steps) {
   }
 }
 
-static int number_steps(StepList *steps, int position) {
-  for (size_t i = 0; i < steps->count; i++) {
-    Step *step = steps->data[i];
-    step->position = position++;
-    position = number_steps(&step->condition, position);
-    position = number_steps(&step->body, position);
-    position = number_steps(&step->otherwise, position);
-  }
-  return position;
-}
-
 static void compute_lifetimes(Planning *p) {
   Schedule *schedule = p->schedule;
   Scope whole = {NULL, 0, 0, last_position(&schedule->steps, 0)};
@@ -139,7 +129,7 @@ static void compute_lifetimes(Planning *p) {
 Plan *plan_schedule(Schedule *schedule, const Name *atoms, size_t atom_count) {
   Arena *arena = schedule->module->arena;
   plan_in_place(schedule);
-  number_steps(&schedule->steps, 0);
+  schedule_number(schedule);
   size_t count = schedule->buffers.count;
   Planning p = {.arena = arena, .schedule = schedule};
   p.lifetimes = ARENA_ARRAY(arena, Lifetime, count + 1);
