@@ -447,9 +447,13 @@ static const BuiltinRow rows[BUILTIN_COUNT] = {
     ROW(NORM, builtin_norm, NULL),
     ROW(SORT, builtin_sort, "descending"),
     ROW(ARGSORT, builtin_argsort, "descending"),
+    ROW(TOPK, builtin_topk, NULL),
     ROW(CUMSUM, builtin_cumsum, "axis"),
     ROW(TRANSPOSE, builtin_transpose, NULL),
     ROW(CONCAT, builtin_concat, "axis"),
+    ROW(CONV, builtin_conv, "stride", "pad", "dilation", "groups"),
+    ROW(WINDOW, builtin_window, "stride"),
+    ROW(PAD, builtin_pad, NULL),
     ROW(FLAT, builtin_flat, NULL),
     ROW(UNFLAT, builtin_unflat, NULL),
     ROW(SIZE, builtin_size, NULL),
@@ -501,7 +505,7 @@ static Staged *builtin_call(const Call *call, void *self) {
     diagnostic_note(d, "%s", info->doc);
     return staged_poison;
   }
-  const char *names[3] = {row->options[0], row->options[1], NULL};
+  const char *names[5] = {row->options[0], row->options[1], row->options[2], row->options[3], NULL};
   if (!call_check_names(call, info->name, names)) return staged_poison;
   return row->handler(call, row);
 }

@@ -11,7 +11,7 @@ typedef Staged *(*BuiltinHandler)(const Call *call, const BuiltinRow *row);
 struct BuiltinRow {
   BuiltinHandler handler;
   Opcode code;            // elementwise functions and reductions
-  const char *options[2]; // named arguments; NULL: none
+  const char *options[4]; // named arguments; NULL: none
   Builtin builtin;
 };
 
@@ -61,6 +61,12 @@ Staged *builtin_add_at(const Call *call, const BuiltinRow *row);
 Staged *builtin_cholesky(const Call *call, const BuiltinRow *row);
 Staged *builtin_solve(const Call *call, const BuiltinRow *row); // tri_solve, solve
 Staged *builtin_eye(const Call *call, const BuiltinRow *row);
+
+// builtins_window.c
+Staged *builtin_conv(const Call *call, const BuiltinRow *row);
+Staged *builtin_window(const Call *call, const BuiltinRow *row);
+Staged *builtin_pad(const Call *call, const BuiltinRow *row);
+Staged *builtin_topk(const Call *call, const BuiltinRow *row);
 
 // root.c
 Staged *builtin_root(const Call *call, const BuiltinRow *row);
