@@ -155,25 +155,25 @@ static void run_programs(uint64_t first, int count, const int64_t *extents, int 
 
 static void random_programs_of_odd_shapes(void **state) {
   (void)state;
-  run_programs(1000, 18, (const int64_t[]){7, 5, 3}, 12);
-  run_programs(2000, 10, (const int64_t[]){17, 3, 9}, 12);
+  run_programs(1000, 12, (const int64_t[]){7, 5, 3}, 12);
+  run_programs(2000, 7, (const int64_t[]){17, 3, 9}, 12);
 }
 
 static void random_programs_longer_than_lanes(void **state) {
   (void)state;
-  run_programs(3000, 6, (const int64_t[]){33, 2, 19}, 10);
+  run_programs(3000, 4, (const int64_t[]){33, 2, 19}, 10);
 }
 
 static void random_programs_of_extent_one(void **state) {
   (void)state;
-  run_programs(4000, 5, (const int64_t[]){1, 4, 2}, 12);
-  run_programs(4500, 5, (const int64_t[]){4, 3, 1}, 12);
+  run_programs(4000, 4, (const int64_t[]){1, 4, 2}, 12);
+  run_programs(4500, 4, (const int64_t[]){4, 3, 1}, 12);
 }
 
 static void random_programs_without_entries(void **state) {
   (void)state;
-  run_programs(5000, 5, (const int64_t[]){0, 2, 3}, 10);
-  run_programs(6000, 5, (const int64_t[]){3, 0, 2}, 10);
+  run_programs(5000, 4, (const int64_t[]){0, 2, 3}, 10);
+  run_programs(6000, 4, (const int64_t[]){3, 0, 2}, 10);
 }
 
 // --- written programs
@@ -324,7 +324,7 @@ static void programs_of_the_tree(void **state) {
 
 static void random_programs_of_loops_and_conditionals(void **state) {
   (void)state;
-  run_programs(8000, 5, (const int64_t[]){5, 3, 4}, 7);
+  run_programs(8000, 4, (const int64_t[]){5, 3, 4}, 7);
 }
 
 int main(void) {
