@@ -53,10 +53,11 @@ static Dtype widest_leaf(Context *c, const Level *level, Dtype widest) {
   return widest;
 }
 
-// The levels are typed once, for this alone; what is wrong with them is told later.
+// The levels are typed once, for this alone; what is wrong with them is told later. With the
+// narrowest type for `real`, parts of library structs that are declared `real` have no say.
 static Dtype of_variables(Build *b) {
   size_t mark = diagnostics_mark(build_diagnostics(b));
-  b->real = DT_F64;
+  b->real = DT_F16;
   Context *c = context_create(b, module_create(b->arena, b->compilation->names));
   Dtype widest = DT_COUNT;
   if (stages_collect(c))
@@ -66,7 +67,7 @@ static Dtype of_variables(Build *b) {
     }
   diagnostics_rewind(build_diagnostics(b), mark);
   b->failed_items = NULL;
-  return widest;
+  return widest == DT_F16 ? DT_COUNT : widest;
 }
 
 typedef struct Written {
@@ -77,7 +78,9 @@ static void find_written(void *self, Node *node) {
   Written *written = self;
   if (node->kind == TYPE_ELEMENT) {
     written->f64 |= node->as.element_type.element == EL_F64;
-    written->f32 |= node->as.element_type.element == EL_F32;
+    written->f32 |= node->as.element_type.element == EL_F32 ||
+                    node->as.element_type.element == EL_F16 ||
+                    node->as.element_type.element == EL_BF16;
   }
   node_children(node, find_written, self);
 }
