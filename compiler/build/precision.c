@@ -74,8 +74,10 @@ typedef struct Written {
   bool f64, f32;
 } Written;
 
+// A test speaks for itself only.
 static void find_written(void *self, Node *node) {
   Written *written = self;
+  if (node->kind == ITEM_TEST) return;
   if (node->kind == TYPE_ELEMENT) {
     written->f64 |= node->as.element_type.element == EL_F64;
     written->f32 |= node->as.element_type.element == EL_F32 ||
