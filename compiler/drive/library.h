@@ -13,6 +13,7 @@ typedef struct LibraryModule {
 } LibraryModule;
 
 extern const LibraryModule library_modules[]; // ends with a NULL name
+extern const LibraryModule library_pages[];   // of docs/, the same way
 
 typedef struct Library {
   Arena *arena;

@@ -19,6 +19,7 @@ static const VerbRow verbs[] = {
                     "write an executable (--object: an object file)"},
     [VERB_EMIT] = {"emit", "program.blo --stage=STAGE",
                    "print a stage: tree, ir, opt, loop, c, llvm, llvm-opt, asm, manifest"},
+    [VERB_EXPLAIN] = {"explain", "CODE", "what a diagnostic like E0301 means and how to mend it"},
 };
 enum { VERB_COUNT = sizeof verbs / sizeof *verbs };
 
@@ -234,6 +235,8 @@ int options_parse(Arena *arena, int argc, char **argv, Options *options, bool *d
   *done = false;
   if (!options->files.count)
     return usage("`bloc %s` wants %s", argv[1], verbs[options->verb].arguments);
+  if (options->files.count > 1 && options->verb == VERB_EXPLAIN)
+    return usage("`bloc explain` takes one code, `%s` is a second%s", options->files.data[1], "");
   if (options->files.count > 1 && options->verb != VERB_TEST)
     return usage("`bloc %s` takes one program, `%s` is a second", argv[1], options->files.data[1]);
   return 0;

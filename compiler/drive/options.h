@@ -10,7 +10,7 @@
 #include "build/build.h"
 #include "text/diagnostics.h"
 
-typedef enum Verb { VERB_NONE, VERB_RUN, VERB_CHECK, VERB_TEST, VERB_BUILD, VERB_EMIT } Verb;
+typedef enum Verb { VERB_NONE, VERB_RUN, VERB_CHECK, VERB_TEST, VERB_BUILD, VERB_EMIT, VERB_EXPLAIN } Verb;
 
 typedef struct Options {
   Verb verb;

@@ -52,6 +52,7 @@ int verb_check(Arena *arena, const Options *options);
 int verb_test(Arena *arena, const Options *options);
 int verb_build(Arena *arena, const Options *options);
 int verb_emit(Arena *arena, const Options *options);
+int verb_explain(Arena *arena, const Options *options);
 /// bloc's main: parses the command line and runs the verb.
 int drive_main(int argc, char **argv);
 

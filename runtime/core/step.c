@@ -124,8 +124,7 @@ static blo_status check_notes(blo_instance *instance) {
     instance->note_totals[i] += instance->notes[i];
     if (status || !instance->notes[i] || program->notes[i].code[0] != 'E') continue;
     const blo_note *note = &program->notes[i];
-    bool numerical = strcmp(note->code, "E0701") == 0 || strcmp(note->code, "E0702") == 0 ||
-                     strcmp(note->code, "E0705") == 0;
+    bool numerical = strcmp(note->code, "E0702") == 0 || strcmp(note->code, "E0705") == 0;
     status = blo_fail(instance->context, numerical ? BLO_DIVERGED : BLO_BAD_DATA, note->code,
                       "%s: %s", note->place, note->text);
   }

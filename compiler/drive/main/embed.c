@@ -1,7 +1,9 @@
-// Turns the .blo files of the standard library into one C array file, at build time.
+// Turns the .blo files of the standard library, and pages of the documentation that bloc prints,
+// into one C array file, at build time.
 //
-// Usage: embed OUTPUT name.blo ...   Each file becomes a `{ "name", text, length }` row of
-// `library_modules`, ended by a NULL row; compiler/drive/library.h declares it.
+// Usage: embed OUTPUT file ...   Each .blo file becomes a `{ "name", text, length }` row of
+// `library_modules`, each .md file one of `library_pages`; both end with a NULL row and are
+// declared in compiler/drive/library.h.
 #include <stdio.h>
 #include <string.h>
 
@@ -27,6 +29,18 @@ static int write_module(FILE *out, int number, const char *path) {
   return failed;
 }
 
+static void write_table(FILE *out, const char *table, const char *ending, int argc, char **argv) {
+  fprintf(out, "\nconst LibraryModule %s[] = {\n", table);
+  for (int i = 2; i < argc; i++) {
+    const char *dot = strrchr(argv[i], '.');
+    if (!dot || strcmp(dot, ending) != 0) continue;
+    fprintf(out, "  {\"");
+    write_name(out, argv[i]);
+    fprintf(out, "\", (const char *)text_%d, length_%d},\n", i, i);
+  }
+  fprintf(out, "  {0, 0, 0}};\n");
+}
+
 int main(int argc, char **argv) {
   if (argc < 2) return 2;
   FILE *out = fopen(argv[1], "w");
@@ -34,16 +48,12 @@ int main(int argc, char **argv) {
     perror(argv[1]);
     return 1;
   }
-  fprintf(out, "// Made by compiler/drive/main/embed.c from stdlib/*.blo.\n#include "
-               "\"drive/library.h\"\n\n");
+  fprintf(out,
+          "// Made by compiler/drive/main/embed.c from stdlib/*.blo and docs/errors.md.\n#include "
+          "\"drive/library.h\"\n\n");
   for (int i = 2; i < argc; i++)
     if (write_module(out, i, argv[i])) return 1;
-  fprintf(out, "\nconst LibraryModule library_modules[] = {\n");
-  for (int i = 2; i < argc; i++) {
-    fprintf(out, "  {\"");
-    write_name(out, argv[i]);
-    fprintf(out, "\", (const char *)text_%d, length_%d},\n", i, i);
-  }
-  fprintf(out, "  {0, 0, 0}};\n");
+  write_table(out, "library_modules", ".blo", argc, argv);
+  write_table(out, "library_pages", ".md", argc, argv);
   return fclose(out) != 0;
 }
