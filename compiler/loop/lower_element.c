@@ -254,6 +254,15 @@ const Affine *nest_place(Nest *nest, Value *value, const Affine *const *index, c
   return nest_clamp(nest, place, extent, dim_const(nest->module->dims, 1));
 }
 
+// `element`, or 0 where the axis it was picked from turns out to be empty: there is nothing to clamp to, so
+// what was loaded is whatever lies in memory (the check of the index reports it).
+static Expr *unless_empty(Nest *nest, Expr *element, const Dim *extent) {
+  int64_t known;
+  if (dim_is_const(extent, &known) && known > 0) return element;
+  Expr *some = expr_compare(nest->k, COMPARE_GT, expr_dim(nest->k, extent), expr_index(nest->k, 0));
+  return expr_select(nest->k, some, element, expr_number(nest->k, element->dtype, 0));
+}
+
 static Expr *gather_element(Nest *nest, const Op *op, const Affine *const *index) {
   const Type *table = op->operands[0]->type;
   int index_rank = op->operands[1]->type->rank, count = op->attr.gather.axis_count,
@@ -265,7 +274,11 @@ static Expr *gather_element(Nest *nest, const Op *op, const Affine *const *index
   }
   for (int i = 0; i < table->rank; i++)
     if (!inner[i]) inner[i] = index[rest++];
-  return nest_element(nest, op->operands[0], inner, false);
+  Expr *element = nest_element(nest, op->operands[0], inner, false);
+  for (int i = 0; i < count; i++)
+    if (!iota_within(op->operands[1 + i], table->shape[op->attr.gather.axes[i]]))
+      element = unless_empty(nest, element, table->shape[op->attr.gather.axes[i]]);
+  return element;
 }
 
 static Expr *slice_element(Nest *nest, const Op *op, const Affine *const *index) {
