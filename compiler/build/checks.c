@@ -111,6 +111,34 @@ void stage_find_cold(Context *c, Stage *stage) {
   c->stage = before;
 }
 
+// ---- what nobody uses
+
+static void try_pattern(Context *c, Point *point, const Node *pattern) {
+  if (pattern->kind == PATTERN_TUPLE)
+    for (size_t i = 0; i < pattern->as.pattern_tuple.items.count; i++)
+      try_pattern(c, point, pattern->as.pattern_tuple.items.data[i]);
+  const Binding *binding = pattern->kind == PATTERN_NAME ? pattern->as.pattern_name.binding : NULL;
+  if (binding && !binding->used) point_value(c, point, binding, pattern->span);
+}
+
+// Names are evaluated when somebody asks; what is wrong with the others has to be said, too.
+static void try_names(Context *c, const Level *level) {
+  if (!level->node) return;
+  Parameters p = function_create(c, "names");
+  Staged *x = level == &c->stage->upper ? NULL : p.x;
+  start_bundle(c, c->stage, level, x, level->node->span);
+  Point *point = point_open(c, c->stage, p.x, p.y);
+  bool stage = level->node->kind == ITEM_STAGE;
+  NodeList clauses = stage ? level->node->as.stage.items : level->node->as.level.clauses;
+  for (size_t i = 0; i < clauses.count; i++) {
+    const Node *clause = clauses.data[i];
+    if (clause->kind == NODE_LET) try_pattern(c, point, clause->as.let.pattern);
+    if (clause->kind == NODE_BATCH && clause->as.batch.binding && !clause->as.batch.binding->used)
+      point_value(c, point, clause->as.batch.binding, clause->span);
+  }
+  point_close(c, point);
+}
+
 // ---- handing the problem to the level checks
 
 static ProblemVariable *describe_variables(Context *c, const Level *level, int first,
@@ -188,7 +216,9 @@ static bool check_single(Context *c, bool solvable) {
 static bool check_one(Context *c, Stage *stage, bool solvable) {
   size_t errors = diagnostics_errors(build_diagnostics(c->build));
   c->stage = stage;
+  try_names(c, &stage->upper);
   if (stage->single) return check_single(c, solvable);
+  try_names(c, &stage->lower);
   Func *upper = objective_func(c, &stage->upper), *lower = objective_func(c, &stage->lower);
   Func *start = start_func(c);
   stage->cold = start && depends_on_upper(c, start);

@@ -190,6 +190,12 @@ static Staged *bound_value(Evaluator *e, const Binding *binding, Span span,
 
 // --- members -------------------------------------------------------------------------------------
 
+static bool is_builtin_name(Name name) {
+  for (int i = BUILTIN_NONE + 1; i < BUILTIN_COUNT; i++)
+    if (strcmp(builtin_table[i].name, name) == 0) return true;
+  return false;
+}
+
 static Staged *no_member(Evaluator *e, Staged *base, Name name, Span span) {
   const char *names[32];
   size_t count = 0;
@@ -205,6 +211,12 @@ static Staged *no_member(Evaluator *e, Staged *base, Name name, Span span) {
     TextBuffer list = text_buffer(e->arena);
     for (size_t i = 0; i < count; i++) text_addf(&list, "%s`%s`", i ? ", " : "", names[i]);
     diagnostic_help(d, "its fields are %s", text_string(&list));
+  } else if (strcmp(name, "T") == 0) {
+    diagnostic_help(d, "write `transpose(x)`");
+  } else if (strcmp(name, "shape") == 0) {
+    diagnostic_help(d, "a size is a dim: declare `fn f[n](x: f64[n])` and use `n`");
+  } else if (is_builtin_name(name)) {
+    diagnostic_help(d, "functions stand in front: `%s(x)`", name);
   }
   return staged_poison;
 }

@@ -181,8 +181,9 @@ static Staged *call_objective(const Call *call, void *self) {
     return staged_poison;
   }
   Staged *x = bundle_argument(c, call->positional[0], &stage->upper, call->spans[0], name);
+  if (staged_is_poison(x)) return staged_poison; // exchanged arguments are one mistake
   Staged *y = bundle_argument(c, call->positional[1], &stage->lower, call->spans[1], name);
-  if (staged_is_poison(x) || staged_is_poison(y)) return staged_poison;
+  if (staged_is_poison(y)) return staged_poison;
   return objective_value(c, stage, objective->upper ? &stage->upper : &stage->lower, x, y,
                          call->span);
 }

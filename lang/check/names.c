@@ -388,6 +388,33 @@ static const Node *find_further_down(const View *view, Name name) {
   return NULL;
 }
 
+// What other languages call what exists here under another name.
+static const char *name_elsewhere(Name name) {
+  static const struct {
+    const char *name, *help;
+  } rows[] = {
+      {"True", "write `true`"},
+      {"False", "write `false`"},
+      {"len", "the length of an axis is its dim; `size(x)` counts all entries"},
+      {"pow", "write `x^2.0`"},
+      {"relu", "write `max(x, 0.0)`"},
+      {"pi", "write `const pi = 3.141592653589793;`"},
+      {"np", "functions need no module in front: `sum(x)`, `exp(x)`"},
+      {"torch", "functions need no module in front: `sum(x)`, `exp(x)`"},
+      {"jnp", "functions need no module in front: `sum(x)`, `exp(x)`"},
+      {"where", "write `if c then a else b`; it works entry by entry"},
+      {"inv", "write `solve(A, b)`"},
+      {"randn", "write `for i < n { normal() }`"},
+      {"rand", "write `for i < n { uniform() }`"},
+      {"zeros", "write `let z: f64[n] = 0.0;`"},
+      {"ones", "write `let z: f64[n] = 1.0;`"},
+      {"range", "write `for i < n { .. }`"},
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+    if (strcmp(rows[i].name, name) == 0) return rows[i].help;
+  return NULL;
+}
+
 static void report_unknown(Checker *c, const View *view, Name name, Span span) {
   BindingGroup *group = lookup_group(view, name);
   Binding *other = group ? group->method      ? group->method
@@ -414,7 +441,11 @@ static void report_unknown(Checker *c, const View *view, Name name, Span span) {
     return;
   }
   Diagnostic *d = report(c->diagnostics, E0201, span, "there is no `%s` here", name);
-  suggest_value(c, d, view, name);
+  const char *elsewhere = name_elsewhere(name);
+  if (elsewhere)
+    diagnostic_help(d, "%s", elsewhere);
+  else
+    suggest_value(c, d, view, name);
   if (view->in_type && view->in_function && view->owner->kind == ITEM_FUNCTION)
     diagnostic_help(
         d, "a dim of the function is declared in front of its parameters: `fn %s[%s](...)`",
