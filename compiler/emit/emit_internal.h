@@ -106,9 +106,9 @@ LLVMValueRef random_value(const Maker *k, RandomKind kind, Dtype dtype, LLVMValu
 
 // ---------------------------------------------------------------- kernel.c, entry.c, data.c
 
-/// The function of a kernel, emitted now if no equal one was. Parameters: buffers, scalars, dims,
-/// notes.
-LLVMValueRef kernel_function(EmitModule *m, const Kernel *kernel);
+/// The function of a kernel, emitted now if no equal one was; `small`: to be inlined. Parameters:
+/// buffers, scalars, dims, notes.
+LLVMValueRef kernel_function(EmitModule *m, const Kernel *kernel, bool small);
 /// Constant data of a blo_program under the symbol blo_program_<name>.
 void emit_program_data(EmitModule *m, const blo_program *program);
 const char *emit_symbol(Arena *arena, const char *text); // letters, digits and _ only

@@ -126,7 +126,7 @@ static void emit_launch(EntryEmitter *e, const Step *step) {
   for (size_t i = 0; i < scalars; i++) arguments[count++] = e->counters[step->scalars.data[i]];
   arguments[count++] = e->dims;
   arguments[count++] = e->notes;
-  LLVMValueRef function = kernel_function(e->m, kernel);
+  LLVMValueRef function = kernel_function(e->m, kernel, e->small);
   LLVMValueRef call = LLVMBuildCall2(e->b, LLVMGlobalGetValueType(function), function, arguments,
                                      (unsigned)count, "");
   if (!e->small) return;

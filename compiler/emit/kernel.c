@@ -390,9 +390,9 @@ static void emit_function(KernelEmitter *k) {
   LLVMDisposeBuilder(k->head);
 }
 
-static LLVMValueRef emit_kernel(EmitModule *m, const Kernel *kernel) {
+static LLVMValueRef emit_kernel(EmitModule *m, const Kernel *kernel, bool small) {
   size_t expressions = (size_t)kernel->expr_count;
-  KernelEmitter k = {.m = m, .kernel = kernel, .arena = arena_create()};
+  KernelEmitter k = {.m = m, .kernel = kernel, .small = small, .arena = arena_create()};
   k.axes = ARENA_ARRAY(k.arena, LLVMValueRef, (size_t)kernel->axis_count);
   k.registers = ARENA_ARRAY(k.arena, RegisterPlace, (size_t)kernel->register_count);
   k.assigned = ARENA_ARRAY(k.arena, bool, (size_t)kernel->register_count);
@@ -408,13 +408,13 @@ static LLVMValueRef emit_kernel(EmitModule *m, const Kernel *kernel) {
   return k.function;
 }
 
-LLVMValueRef kernel_function(EmitModule *m, const Kernel *kernel) {
+LLVMValueRef kernel_function(EmitModule *m, const Kernel *kernel, bool small) {
   for (size_t i = 0; i < m->kernels.count; i++)
-    if (m->kernels.data[i].hash == kernel->hash &&
+    if (m->kernels.data[i].hash == kernel->hash && m->kernels.data[i].small == small &&
         m->kernels.data[i].buffer_count == kernel->buffers.count)
       return m->kernels.data[i].function;
-  KernelCode code = {.hash = kernel->hash, .buffer_count = kernel->buffers.count};
-  code.function = emit_kernel(m, kernel);
+  KernelCode code = {.hash = kernel->hash, .buffer_count = kernel->buffers.count, .small = small};
+  code.function = emit_kernel(m, kernel, small);
   VEC_PUSH(m->arena, &m->kernels, code);
   return code.function;
 }

@@ -11,13 +11,72 @@ static unsigned element_bytes(Dtype dtype) {
   return (unsigned)dtype_bytes(dtype);
 }
 
+// In small programs a known number of lanes that is one power of two, or the sum of two, is moved
+// in one or two pieces: what a masked store wrote cannot be forwarded to a load that follows soon,
+// and following soon is all that such programs do. Elsewhere one masked access is faster.
+
+enum { MOST_PIECES = 2 };
+
+static int64_t pieces_of(const KernelEmitter *k, int copy) {
+  int64_t lanes = k->small && !k->vector->conditional ? k->vector->prefix[copy] : 0;
+  return __builtin_popcountll((unsigned long long)lanes) <= MOST_PIECES ? lanes : 0;
+}
+
+/// `count` lanes of x from `first`; lanes outside x come from `other`.
+static LLVMValueRef pick(KernelEmitter *k, LLVMValueRef x, LLVMValueRef other, int64_t first,
+                         int64_t count) {
+  LLVMValueRef order[64];
+  for (int64_t i = 0; i < count; i++) order[i] = const_i32(k->m, first + i);
+  return LLVMBuildShuffleVector(k->b, x, other, LLVMConstVector(order, (unsigned)count), "");
+}
+
+static LLVMValueRef load_pieces(KernelEmitter *k, LLVMTypeRef type, LLVMValueRef address,
+                                Dtype dtype, int64_t lanes) {
+  LLVMTypeRef element = LLVMGetElementType(type);
+  LLVMValueRef result = LLVMConstNull(type);
+  int64_t width = k->vector->width;
+  for (int64_t at = 0, size = width; size >= 1; size /= 2) {
+    if (!(lanes & size)) continue;
+    LLVMTypeRef part = LLVMVectorType(element, (unsigned)size);
+    LLVMValueRef place = at ? element_address(k, element, address, const_i64(k->m, at)) : address;
+    LLVMValueRef load = LLVMBuildLoad2(k->b, part, place, "");
+    LLVMSetAlignment(load, element_bytes(dtype));
+    LLVMValueRef wide = pick(k, load, LLVMGetPoison(part), 0, size), order[64];
+    if (size < width) { // more lanes, of which those of the piece count
+      for (int64_t i = 0; i < width; i++) order[i] = const_i32(k->m, i < size ? i : size);
+      wide = LLVMBuildShuffleVector(k->b, load, LLVMConstNull(part),
+                                    LLVMConstVector(order, (unsigned)width), "");
+    }
+    for (int64_t i = 0; i < width; i++)
+      order[i] = const_i32(k->m, i >= at && i < at + size ? width + i - at : i);
+    result =
+        LLVMBuildShuffleVector(k->b, result, wide, LLVMConstVector(order, (unsigned)width), "");
+    at += size;
+  }
+  return result;
+}
+
+static void store_pieces(KernelEmitter *k, LLVMValueRef value, LLVMValueRef address, Dtype dtype,
+                         int64_t lanes) {
+  LLVMTypeRef element = LLVMGetElementType(LLVMTypeOf(value));
+  for (int64_t at = 0, size = k->vector->width; size >= 1; size /= 2) {
+    if (!(lanes & size)) continue;
+    LLVMValueRef part = pick(k, value, LLVMGetPoison(LLVMTypeOf(value)), at, size);
+    LLVMValueRef place = at ? element_address(k, element, address, const_i64(k->m, at)) : address;
+    LLVMSetAlignment(LLVMBuildStore(k->b, part, place), element_bytes(dtype));
+    at += size;
+  }
+}
+
 static LLVMValueRef load_vector(KernelEmitter *k, LLVMTypeRef type, LLVMValueRef address,
-                                Dtype dtype, LLVMValueRef mask) {
+                                Dtype dtype, int copy) {
+  LLVMValueRef mask = k->vector->mask[copy];
   if (!mask) {
     LLVMValueRef load = LLVMBuildLoad2(k->b, type, address, "");
     LLVMSetAlignment(load, element_bytes(dtype));
     return load;
   }
+  if (pieces_of(k, copy)) return load_pieces(k, type, address, dtype, pieces_of(k, copy));
   LLVMTypeRef types[] = {type, k->m->pointer};
   LLVMValueRef arguments[] = {address, const_i32(k->m, element_bytes(dtype)), mask,
                               LLVMConstNull(type)};
@@ -25,9 +84,14 @@ static LLVMValueRef load_vector(KernelEmitter *k, LLVMTypeRef type, LLVMValueRef
 }
 
 static void store_vector(KernelEmitter *k, LLVMValueRef value, LLVMValueRef address, Dtype dtype,
-                         LLVMValueRef mask) {
+                         int copy) {
+  LLVMValueRef mask = k->vector->mask[copy];
   if (!mask) {
     LLVMSetAlignment(LLVMBuildStore(k->b, value, address), element_bytes(dtype));
+    return;
+  }
+  if (pieces_of(k, copy)) {
+    store_pieces(k, value, address, dtype, pieces_of(k, copy));
     return;
   }
   LLVMTypeRef types[] = {LLVMTypeOf(value), k->m->pointer};
@@ -76,7 +140,7 @@ static LLVMValueRef copy_address(KernelEmitter *k, LLVMTypeRef type, LLVMValueRe
 static LLVMValueRef load_copy(KernelEmitter *k, LLVMValueRef address, bool contiguous, Dtype dtype,
                               int copy) {
   LLVMTypeRef type = vector_type(k, memory_type(k->m, dtype));
-  LLVMValueRef raw = contiguous ? load_vector(k, type, address, dtype, k->vector->mask[copy])
+  LLVMValueRef raw = contiguous ? load_vector(k, type, address, dtype, copy)
                                 : gather(k, type, address, dtype, copy);
   return value_from_memory(&k->maker, dtype, raw);
 }
@@ -170,7 +234,7 @@ void store_place(KernelEmitter *k, LLVMValueRef base, Dtype dtype, const Expr *i
   for (int c = 0; c < k->vector->copies; c++) {
     LLVMValueRef bits = value_to_memory(&k->maker, dtype, stored[c]);
     if (stride == 1)
-      store_vector(k, bits, addresses[c], dtype, k->vector->mask[c]);
+      store_vector(k, bits, addresses[c], dtype, c);
     else
       scatter(k, bits, addresses[c], dtype, c);
   }

@@ -35,6 +35,7 @@ typedef struct VectorLoop {
   const Stmt *stmt;
   int width;
   int copies;                    // of the part being emitted
+  int64_t prefix[MAX_COPIES];    // how many lanes that is, where known and no condition narrows it
   bool conditional;              // mask holds more than the end of the loop
   bool rest;                     // the part behind the full steps: everything goes to accumulator 0
   LLVMValueRef start;            // axis value of lane 0 of copy 0
@@ -59,6 +60,7 @@ typedef struct KernelEmitter {
   LLVMBuilderRef head; // appends to the entry block: allocas and dims
   Arena *arena;
   const Kernel *kernel;
+  bool small; // inlined into a program of small arrays
   LLVMValueRef function, dims, notes;
   LLVMValueRef *axes;       // by id: value of the axis; NULL when not open
   RegisterPlace *registers; // by id

@@ -5,6 +5,8 @@
 // loop and with fewer lanes when fewer suffice.
 #include "emit/kernel_internal.h"
 
+enum { MAX_TOGETHER = 8 }; // partial results whose lanes are joined in common vectors
+
 // ---------------------------------------------------------------- accumulating statements
 
 bool declared_inside(const Stmt *s, const Register *reg) {
@@ -118,9 +120,13 @@ static void join(KernelEmitter *k, const Accumulator *a, LLVMValueRef *value, LL
     *value = elementwise_combine(&k->maker, a->op, a->dtype, *value, other);
 }
 
-/// The scalar result of all copies and lanes of entry `entry`.
-static void reduce(KernelEmitter *k, const Accumulator *a, int64_t entry, int copies,
-                   LLVMValueRef *value, LLVMValueRef *place) {
+typedef struct Partial { // one accumulator, or one entry of an array of them
+  const Accumulator *accumulator;
+  int64_t entry;
+  LLVMValueRef vector, places; // all copies joined
+} Partial;
+
+static Partial join_copies(KernelEmitter *k, const Accumulator *a, int64_t entry, int copies) {
   LLVMValueRef v[MAX_COPIES], p[MAX_COPIES] = {0};
   for (int c = 0; c < copies; c++) {
     v[c] = LLVMBuildLoad2(k->b, a->type, entry_address(k, a->type, a->slot[c], entry), "");
@@ -132,37 +138,107 @@ static void reduce(KernelEmitter *k, const Accumulator *a, int64_t entry, int co
       p[c] = p[2 * c];
       if (2 * c + 1 < count) join(k, a, &v[c], &p[c], v[2 * c + 1], p[2 * c + 1]);
     }
+  return (Partial){.accumulator = a, .entry = entry, .vector = v[0], .places = p[0]};
+}
+
+static void reduce_argmax(KernelEmitter *k, const Partial *part, LLVMValueRef *value,
+                          LLVMValueRef *place) {
+  *value = part->vector;
+  *place = part->places;
   for (unsigned lanes = (unsigned)k->vector->width / 2; lanes >= 1; lanes /= 2) {
-    LLVMValueRef low = half(k, v[0], 0, lanes), high = half(k, v[0], lanes, lanes);
-    LLVMValueRef low_place = a->place ? half(k, p[0], 0, lanes) : NULL;
-    join(k, a, &low, &low_place, high, a->place ? half(k, p[0], lanes, lanes) : NULL);
-    v[0] = low;
-    p[0] = low_place;
+    LLVMValueRef high = half(k, *value, lanes, lanes), high_place = half(k, *place, lanes, lanes);
+    *value = half(k, *value, 0, lanes);
+    *place = half(k, *place, 0, lanes);
+    join(k, part->accumulator, value, place, high, high_place);
   }
   LLVMValueRef zero = const_i32(k->m, 0);
-  *value = LLVMBuildExtractElement(k->b, v[0], zero, "");
-  if (a->place) *place = LLVMBuildExtractElement(k->b, p[0], zero, "");
+  *value = LLVMBuildExtractElement(k->b, *value, zero, "");
+  *place = LLVMBuildExtractElement(k->b, *place, zero, "");
+}
+
+/// The lower or upper half of each group of `lanes` lanes, of x and then y (NULL: of x alone).
+static LLVMValueRef halves(KernelEmitter *k, LLVMValueRef x, LLVMValueRef y, unsigned lanes,
+                           bool upper) {
+  LLVMValueRef order[64];
+  unsigned size = type_lanes(LLVMTypeOf(x)), count = 0;
+  for (unsigned i = 0; i < (y ? 2 * size : size); i++)
+    if ((i % lanes >= lanes / 2) == upper) order[count++] = const_i32(k->m, i);
+  return LLVMBuildShuffleVector(k->b, x, y ? y : LLVMGetPoison(LLVMTypeOf(x)),
+                                LLVMConstVector(order, count), "");
+}
+
+/// Joins the lanes of `count` partial results of one op and type, a power of two: the same tree for
+/// each, but in common vectors.
+static void reduce_together(KernelEmitter *k, const Partial *parts, int count,
+                            LLVMValueRef *totals) {
+  LLVMValueRef v[MAX_TOGETHER], none = NULL;
+  for (int i = 0; i < count; i++) v[i] = parts[i].vector;
+  int vectors = count;
+  for (unsigned lanes = (unsigned)k->vector->width; lanes > 1; lanes /= 2) {
+    int left = vectors > 1 ? vectors / 2 : 1;
+    for (int i = 0; i < left; i++) {
+      LLVMValueRef x = v[vectors > 1 ? 2 * i : 0], y = vectors > 1 ? v[2 * i + 1] : NULL;
+      LLVMValueRef low = halves(k, x, y, lanes, false), high = halves(k, x, y, lanes, true);
+      join(k, parts->accumulator, &low, &none, high, NULL);
+      v[i] = low;
+    }
+    vectors = left;
+  }
+  for (int i = 0; i < count; i++) {
+    // fewer lanes than partial results: several vectors are left
+    LLVMValueRef from = v[i * vectors / count];
+    LLVMValueRef at = const_i32(k->m, i % (count / vectors));
+    totals[i] = LLVMBuildExtractElement(k->b, from, at, "");
+  }
+}
+
+/// Adds a joined result to its register or array.
+static void add_total(KernelEmitter *k, const Partial *part, LLVMValueRef total,
+                      LLVMValueRef total_place) {
+  const Accumulator *a = part->accumulator;
+  LLVMTypeRef memory = a->local ? memory_type(k->m, a->dtype) : value_type(k->m, a->dtype);
+  LLVMValueRef slot = a->local ? k->locals[a->local->id][0] : k->registers[a->reg->id].slot[0];
+  LLVMValueRef address = entry_address(k, memory, slot, part->entry), old_place = NULL;
+  LLVMValueRef old = LLVMBuildLoad2(k->b, memory, address, "");
+  if (a->local) old = value_from_memory(&k->maker, a->dtype, old);
+  LLVMValueRef place_slot = a->place ? k->registers[a->place->id].slot[0] : NULL;
+  if (a->place) old_place = LLVMBuildLoad2(k->b, k->m->i64, place_slot, "");
+  join(k, a, &old, &old_place, total, total_place);
+  if (a->local) old = value_to_memory(&k->maker, a->dtype, old);
+  LLVMBuildStore(k->b, old, address);
+  if (a->place) LLVMBuildStore(k->b, old_place, place_slot);
+}
+
+/// How many of the first parts can be reduced together: a power of two.
+static int alike(const Partial *parts, int count) {
+  const Accumulator *first = parts->accumulator;
+  int same = 1, power = 1;
+  while (same < count && same < MAX_TOGETHER && parts[same].accumulator->op == first->op &&
+         parts[same].accumulator->dtype == first->dtype && !parts[same].accumulator->place)
+    same++;
+  while (2 * power <= same) power *= 2;
+  return power;
 }
 
 static void finish_accumulators(KernelEmitter *k, int copies) {
+  VEC(Partial) parts = {0};
   for (size_t i = 0; i < k->vector->accumulators.count; i++) {
     const Accumulator *a = &k->vector->accumulators.data[i];
-    int64_t entries = a->local ? a->local->entries : 1;
-    for (int64_t e = 0; e < entries; e++) {
-      LLVMValueRef total, total_place = NULL;
-      reduce(k, a, e, copies, &total, &total_place);
-      LLVMTypeRef memory = a->local ? memory_type(k->m, a->dtype) : value_type(k->m, a->dtype);
-      LLVMValueRef slot = a->local ? k->locals[a->local->id][0] : k->registers[a->reg->id].slot[0];
-      LLVMValueRef address = entry_address(k, memory, slot, e);
-      LLVMValueRef old = LLVMBuildLoad2(k->b, memory, address, ""), old_place = NULL;
-      if (a->local) old = value_from_memory(&k->maker, a->dtype, old);
-      if (a->place)
-        old_place = LLVMBuildLoad2(k->b, k->m->i64, k->registers[a->place->id].slot[0], "");
-      join(k, a, &old, &old_place, total, total_place);
-      if (a->local) old = value_to_memory(&k->maker, a->dtype, old);
-      LLVMBuildStore(k->b, old, address);
-      if (a->place) LLVMBuildStore(k->b, old_place, k->registers[a->place->id].slot[0]);
+    for (int64_t e = 0; e < (a->local ? a->local->entries : 1); e++)
+      VEC_PUSH(k->arena, &parts, join_copies(k, a, e, copies));
+  }
+  for (size_t i = 0; i < parts.count;) {
+    const Partial *part = &parts.data[i];
+    LLVMValueRef totals[MAX_TOGETHER], place = NULL;
+    int together = 1;
+    if (part->accumulator->place) {
+      reduce_argmax(k, part, totals, &place);
+    } else {
+      together = alike(part, (int)(parts.count - i));
+      reduce_together(k, part, together, totals);
     }
+    for (int t = 0; t < together; t++) add_total(k, &part[t], totals[t], place);
+    i += (size_t)together;
   }
 }
 
@@ -189,7 +265,7 @@ static void emit_part(KernelEmitter *k, LLVMValueRef start, int copies, bool res
   size_t mark = value_scope_open(k);
   emit_body(k, &loop->stmt->body);
   value_scope_close(k, mark);
-  for (int c = 0; c < MAX_COPIES; c++) loop->mask[c] = NULL;
+  for (int c = 0; c < MAX_COPIES; c++) loop->mask[c] = NULL, loop->prefix[c] = 0;
 }
 
 /// Lanes below `count` (an i64 that is less than 2^31).
@@ -228,7 +304,10 @@ static void emit_constant(KernelEmitter *k, LLVMValueRef low, int64_t extent) {
   if (!rest) return;
   int copies = (int)((rest + width - 1) / width);
   int64_t lanes = rest - (int64_t)(copies - 1) * width;
-  if (lanes < width) k->vector->mask[copies - 1] = lanes_below(k, const_i64(k->m, lanes));
+  if (lanes < width) {
+    k->vector->mask[copies - 1] = lanes_below(k, const_i64(k->m, lanes));
+    k->vector->prefix[copies - 1] = lanes;
+  }
   emit_part(k, LLVMBuildAdd(k->b, low, const_i64(k->m, full), ""), copies, true);
 }
 
