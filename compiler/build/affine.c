@@ -3,7 +3,7 @@
 // `for i, j { A[i + 2*k, j] }` leaves a gather whose index tensors are sums of iotas after
 // batching. Where every index is affine in the result's axes and its corners are provably inside
 // the table, the gather is replaced by one view, which optimisation turns products and sums over
-// into contractions.
+// into contractions. A sum over windows becomes a convolution at once.
 #include "build/staging.h"
 
 enum { VISIT_LIMIT = 400 };
@@ -177,17 +177,55 @@ static bool move_before(Value *value, Op *place) {
   return true;
 }
 
+// Brings the ops made behind `last`, which give `value`, in front of `place`; false where one of
+// them needs something that stands between.
+static bool settle(Value *value, Op *place, Op *last) {
+  const Block *block = place->block;
+  uint64_t end = last->order;
+  if (value->op && value->op->block == block && value->op->order > place->order &&
+      value->op->order <= end)
+    return false;
+  for (const Op *op = last->next; op; op = op->next)
+    for (int i = 0; i < op->operand_count; i++) {
+      const Op *operand = op->operands[i]->op;
+      if (operand && operand->block == block && operand->order >= place->order &&
+          operand->order <= end)
+        return false;
+    }
+  for (Op *op = last->next, *next; op; op = next) {
+    next = op->next;
+    op_move_before(op, place);
+  }
+  return true;
+}
+
+// A sum over windows becomes a convolution here, before it is differentiated: the derivatives of a
+// convolution are convolutions, those of windows are scattered sums.
+static bool find_convolution(Builder *b, Op *op, Value **found) {
+  if (op->code != OP_REDUCE_SUM) return false;
+  const Op *product = op->operands[0]->op;
+  Op *last = op->block->last;
+  if (!product || product->code != OP_MUL) return false;
+  *found =
+      ir_sum_of_product(b, product->operands[0], product->operands[1], op->attr.reduce.axes, true);
+  return *found && settle(*found, op, last);
+}
+
 void affine_gathers(Evaluator *e, Block *block, Op *before, Value **results, int count) {
   Op *next;
   for (Op *op = before ? before->next : block->first; op; op = next) {
     next = op->next;
     for (int i = 0; i < op->region_count; i++) affine_gathers(e, op->regions[i], NULL, results, 0);
     IndexMap map;
-    if (op->code != OP_GATHER || !gather_map(e, op, &map)) continue;
     Builder b = builder_at(block);
     b.span = op->span;
-    Value *old = op->results[0], *view = ir_view(&b, op->operands[0], old->type, map);
-    if (view == old || !move_before(view, op)) continue;
+    Value *old = op->result_count ? op->results[0] : NULL, *view = NULL;
+    if (op->code == OP_GATHER && gather_map(e, op, &map)) {
+      view = ir_view(&b, op->operands[0], old->type, map);
+      if (view == old || !move_before(view, op)) continue;
+    } else if (!find_convolution(&b, op, &view)) {
+      continue;
+    }
     value_replace(block, old, view);
     for (int i = 0; i < count; i++)
       if (results[i] == old) results[i] = view;

@@ -2,7 +2,8 @@
 //
 // The body is evaluated in a block with one i64 parameter per variable; diff_batch() makes the
 // batched ops, innermost variable first. A variable's extent is the one given, else that of the
-// axes it indexes bare, else that of the expected type.
+// axes it indexes bare, else that of the expected type. A variable of extent p q of which only
+// quotient and remainder by q matter is two variables, so that their places stay affine.
 #include "build/staging.h"
 
 // --- variables -----------------------------------------------------------------------------------
@@ -99,6 +100,101 @@ static void nest_leave(Evaluator *e, Nest *nest) {
   e->builder.block = nest->outer;
 }
 
+/// r = divisor * high + low with high < quotient and low < divisor.
+typedef struct Split {
+  const Dim *quotient, *divisor;
+  Value *amount; // the divisor in the block
+} Split;
+
+static const Dim *static_amount(Evaluator *e, const Value *v) {
+  double number;
+  if (v->op && v->op->code == OP_DIM) return v->op->attr.dim.dim;
+  if (!ir_is_splat(v, &number) || v->type->rank || number < 2 || number > INT32_MAX) return NULL;
+  return dim_const(e->module->dims, (int64_t)number);
+}
+
+static bool divides(const Op *op, const Value *param) {
+  return (op->code == OP_DIV || op->code == OP_MOD) && op->operands[0] == param;
+}
+
+// Is the variable divided by something that its extent is a multiple of, whatever the dims are?
+static bool find_split(Evaluator *e, const Block *block, const Variable *v, Split *split) {
+  DimTable *dims = e->module->dims;
+  for (const Op *op = block->first; op; op = op->next) {
+    if (!divides(op, v->param)) continue;
+    int64_t number;
+    split->amount = op->operands[1];
+    split->divisor = static_amount(e, split->amount);
+    if (!split->divisor) continue;
+    bool constant = dim_is_const(split->divisor, &number);
+    split->quotient = constant ? dim_floordiv(dims, v->extent, number)
+                               : dim_divide(dims, v->extent, split->divisor, v->span);
+    if (split->quotient && dim_mul(dims, split->quotient, split->divisor) == v->extent) return true;
+  }
+  return false;
+}
+
+// Puts the two variables, new parameters of the block, in the place of the one.
+static void replace_variable(Block *block, Variable *v, const Split *split, Value **values,
+                             int count) {
+  Value *low = block_add_param(block, v->param->type, NULL);
+  Value *high = block_add_param(block, v->param->type, NULL);
+  for (Op *op = block->first; op; op = op->next) {
+    if (!divides(op, v->param) || op->operands[1] != split->amount) continue;
+    Value *part = op->code == OP_DIV ? high : low;
+    for (int i = 0; i < count; i++)
+      if (values[i] == op->results[0]) values[i] = part;
+    value_replace(block, op->results[0], part);
+  }
+  Builder b = builder_at(block);
+  Op *front = block->first, *last = block->last;
+  Value *whole = ir_binary(&b, OP_ADD, ir_binary(&b, OP_MUL, high, split->amount), low);
+  Op *made = last->next;
+  for (int i = 0; i < count; i++)
+    if (values[i] == v->param) values[i] = whole;
+  value_replace(block, v->param, whole);
+  Op *amount = split->amount->op;
+  if (amount == front) {
+    front = front->next;
+  } else if (amount->block == block) {
+    op_move_before(amount, front);
+  }
+  for (Op *next; made; made = next) {
+    next = made->next;
+    op_move_before(made, front);
+  }
+}
+
+// The body for all values of a split variable: over the low part, over the high part, then the two
+// axes as one.
+static void batch_split(Evaluator *e, Builder *b, Block *block, Variable *v, const Split *split,
+                        Value **values, int count, Value **results) {
+  Block *middle = block_create(e->module, b->block);
+  Value *high = block_add_param(middle, v->param->type, NULL);
+  Builder inside = builder_at(middle);
+  inside.span = b->span;
+  replace_variable(block, v, split, values, count);
+  Value *lows = ir_iota(&inside, type_get(e->module, DT_I64, 1, &split->divisor), 0);
+  Value *batched[3] = {NULL, lows, NULL}, *unbatched[3] = {high, NULL, high}, *none = NULL;
+  diff_batch(&inside, block, split->divisor, batched, unbatched, values, count, results);
+  Value *highs = ir_iota(b, type_get(e->module, DT_I64, 1, &split->quotient), 0);
+  Value **rows = ARENA_ARRAY(e->arena, Value *, (size_t)count + 1);
+  diff_batch(b, middle, split->quotient, &highs, &none, results, count, rows);
+  for (int i = 0; i < count; i++) {
+    const Type *type = rows[i]->type;
+    const Dim *shape[MAX_RANK];
+    shape[0] = v->extent;
+    for (int k = 2; k < type->rank; k++) shape[k - 1] = type->shape[k];
+    results[i] = ir_reshape(b, rows[i], type_get(e->module, type->dtype, type->rank - 1, shape));
+  }
+}
+
+static bool has_room(Value *const *values, int count) {
+  for (int i = 0; i < count; i++)
+    if (values[i]->type->rank + 2 > MAX_RANK) return false;
+  return true;
+}
+
 static Staged *nest_close(Evaluator *e, Nest *nest, Staged *body, ValueList *leaves) {
   int count = (int)leaves->count;
   Value **values = leaves->data;
@@ -106,9 +202,14 @@ static Staged *nest_close(Evaluator *e, Nest *nest, Staged *body, ValueList *lea
     const Dim *extent = nest->variables[i].extent;
     Builder b = builder_at(i ? nest->blocks[i - 1] : nest->outer);
     b.span = e->builder.span;
-    Value *places = ir_iota(&b, type_get(e->module, DT_I64, 1, &extent), 0), *none = NULL;
+    Split split;
     Value **results = ARENA_ARRAY(e->arena, Value *, (size_t)count + 1);
-    diff_batch(&b, nest->blocks[i], extent, &places, &none, values, count, results);
+    if (has_room(values, count) && find_split(e, nest->blocks[i], &nest->variables[i], &split)) {
+      batch_split(e, &b, nest->blocks[i], &nest->variables[i], &split, values, count, results);
+    } else {
+      Value *places = ir_iota(&b, type_get(e->module, DT_I64, 1, &extent), 0), *none = NULL;
+      diff_batch(&b, nest->blocks[i], extent, &places, &none, values, count, results);
+    }
     values = results;
   }
   affine_gathers(e, nest->outer, nest->mark, values, count);

@@ -72,6 +72,10 @@ Value *ir_dot(Builder *b, Value *x, Value *y, const Attr *attr);
 /// right[k]. All windows lie inside the left operand; padding and strides of the transposed form are an
 /// unview of it, a flipped filter a view. `wide`: the right operand's windows are the long ones.
 Value *ir_conv(Builder *b, Value *x, Value *y, const Attr *attr);
+/// The sum over `axes` of x * y (of one type) as a dot or conv with further views, where the index maps of
+/// the factors say so; NULL where a product and a reduction are better, or nothing else is known. With
+/// `windows_only` only convolutions are found.
+Value *ir_sum_of_product(Builder *b, Value *x, Value *y, uint32_t axes, bool windows_only);
 Value *ir_matmul(Builder *b, Value *x, Value *y);                  // last axis of x with first of y
 Value *ir_cholesky(Builder *b, Value *a);
 Value *ir_trisolve(Builder *b, Value *l, Value *rhs, bool transposed);

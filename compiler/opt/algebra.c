@@ -100,7 +100,11 @@ static Value *sum_of_product(Builder *b, const Op *product, uint32_t axes) {
     c.extent[i] = type->shape[i];
     if (!(axes >> i & 1)) c.out[c.out_rank++] = (int8_t)i;
   }
-  if (!contraction_strip_views(&c)) return NULL;
+  // Windows, slices, fixed places and diagonals are read from the maps.
+  Value *x = product->operands[0], *y = product->operands[1];
+  Value *convolution = ir_sum_of_product(b, x, y, axes, true);
+  if (convolution) return convolution;
+  if (!contraction_strip_views(&c)) return ir_sum_of_product(b, x, y, axes, false);
   bool contracts = false, free_axis = false;
   for (int label = 0; label < c.labels; label++) {
     int found = 0;
@@ -109,7 +113,8 @@ static Value *sum_of_product(Builder *b, const Op *product, uint32_t axes) {
     contracts = contracts || (found == 2 && axes >> label & 1);
     free_axis = free_axis || (found == 1 && !(axes >> label & 1));
   }
-  return contracts && free_axis ? contraction_build(b, &c) : NULL;
+  return contracts && free_axis ? contraction_build(b, &c)
+                                : ir_sum_of_product(b, x, y, axes, false);
 }
 
 static Value *rewrite_sum(Builder *b, const Op *op, Value *x, bool single) {
