@@ -99,7 +99,7 @@ blo_status blo_bind(blo_instance *instance, const blo_array *array) {
     for (int32_t d = 0; fits && d < declared.rank; d++) fits = array->shape[d] == declared.shape[d];
     bool aligned = (uintptr_t)array->data % blo_dtype_bytes(declared.dtype) == 0;
     if (fits && aligned && !data->computed && (array->data || blo_array_count(&declared) == 0)) {
-      instance->data[i] = array->data ? array->data : instance; // empty: any pointer will do
+      instance->data[i] = blo_array_count(array) ? array->data : instance; // empty: any memory will do
       return BLO_OK;
     }
     char found[192], wanted[192];

@@ -136,7 +136,7 @@ static const blo_buffer step_slots[] = {{{slot_words, 5}, 0, 1}};
 static const blo_note small_notes[] = {
     {"W0703", "the multiplier is at its bound", "small.blo:9:3"},
     {"E0703", "the curvature is negative", "small.blo:10:3"},
-    {"E0702", "the upper objective is not finite", "small.blo:4:3"}};
+    {"E0702", "the upper objective of stage main", "small.blo:4:3"}};
 static const char *const small_dims[] = {"n"};
 static const int64_t small_dim_values[] = {-1};
 static const blo_expect small_expects[] = {
