@@ -261,9 +261,10 @@ Staged *lower_descend(Context *c, Staged *function, Staged *start, Span span) {
   if (c->stage->sample) return sample_descent(c, function, start, span);
   Instance *optimizer = c->stage->lower_optimizer;
   if (!optimizer) {
-    Diagnostic *d = mistake(c->e, E0207, span, "there is no lower optimiser to descend with");
-    diagnostic_label(d, c->stage->solve->span, "this solve block has no `lower`");
-    diagnostic_help(d, "write `lower = gd(step = 0.1, iters = 100);` there");
+    Diagnostic *d = report(build_diagnostics(c->build), E0204, c->stage->method->span,
+                           "this method descends, but the solve block has no `lower`");
+    diagnostic_label(d, span, "here it descends");
+    diagnostic_help(d, "write `lower = gd(step = 0.1, iters = 100);`");
     return staged_poison;
   }
   optimizer->used = true;

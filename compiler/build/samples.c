@@ -68,11 +68,19 @@ static Instance *any_optimizer(Context *c) {
   return NULL;
 }
 
+// An untyped parameter of a set: a number, or shaped like the point.
+static Staged *set_argument(Context *c, const char *name) {
+  Staged *like = c->stage->upper.like;
+  return like->kind == STAGED_TENSOR
+             ? staged_tensor(c->e, entry_input(c, name, like->tensor->type, BLO_ROLE_ARGUMENT, 0))
+             : sample_leaf(c, name, 0);
+}
+
 static Staged *sample_argument(Context *c, const Node *param) {
   const Node *type = param->as.param.type;
   const char *name = param->as.param.name.name;
   const TypeSpec *spec = type ? evaluate_type(c->e, type, NULL) : NULL;
-  if (!type) return sample_leaf(c, name, 0); // parameters of sets
+  if (!type) return set_argument(c, name);
   if (!spec) return staged_poison;
   switch (spec->kind) {
   case SPEC_REAL:
@@ -131,13 +139,20 @@ static void check_optimizer(Context *c, const Node *item) {
   optimizer_update(optimizer, z, g, t, t, states, item->span);
 }
 
-static void check_set(Context *c, const Node *item) {
+/// What a set may be made for: a vector or a matrix, with numbers or points as its parameters.
+typedef struct SetSample {
+  int rank;
+  bool shaped; // the parameters are shaped like the point
+} SetSample;
+
+static void check_set(Context *c, const Node *item, SetSample sample) {
+  Staged *z = sample_leaf(c, "n", sample.rank);
+  if (sample.shaped) c->stage->upper.like = z;
   Instance *set = sample_instance(c, item);
   const Environment *environment = instance_environment(set);
   for (size_t i = 0; i < item->as.set.functions.count; i++) {
     const Node *function = item->as.set.functions.data[i];
     if (function->kind != PART_SET_FUNCTION || function->as.set_function.names.count != 1) continue;
-    Staged *z = sample_leaf(c, "n", 1);
     const Environment *inner =
         environment_add(c->e, environment, function->as.set_function.bindings[0], z);
     Staged *value = evaluate(c->e, function->as.set_function.body, inner, NULL);
@@ -147,11 +162,8 @@ static void check_set(Context *c, const Node *item) {
   }
 }
 
-static void check_item(Build *b, const Node *item) {
-  bool method = item->kind == ITEM_METHOD, optimizer = item->kind == ITEM_OPTIMIZER;
-  if (!method && !optimizer && item->kind != ITEM_SET) return;
-  if (method && !item->as.method.has_step) return; // said by check
-  if (optimizer && !item->as.optimizer.has_update) return;
+// True when nothing was wrong.
+static bool try_item(Build *b, const Node *item, SetSample sample) {
   size_t errors = diagnostics_errors(build_diagnostics(b));
   Context *c = context_create(b, module_create(b->arena, b->compilation->names));
   c->e->checking = true;
@@ -159,14 +171,31 @@ static void check_item(Build *b, const Node *item) {
   take_seed(c);
   c->stage = sample_stage(c, item);
   dynamic_step(c->e, step_key(c, c->stage, NULL));
-  if (method)
+  if (item->kind == ITEM_METHOD)
     check_method(c, item);
-  else if (optimizer)
+  else if (item->kind == ITEM_OPTIMIZER)
     check_optimizer(c, item);
   else
-    check_set(c, item);
-  if (diagnostics_errors(build_diagnostics(b)) > errors)
-    map_put(c->e->failed_items, item, (void *)(uintptr_t)item);
+    check_set(c, item, sample);
+  return diagnostics_errors(build_diagnostics(b)) == errors;
+}
+
+static void check_item(Build *b, const Node *item) {
+  bool method = item->kind == ITEM_METHOD, optimizer = item->kind == ITEM_OPTIMIZER;
+  if (!method && !optimizer && item->kind != ITEM_SET) return;
+  if (method && !item->as.method.has_step) return; // said by check
+  if (optimizer && !item->as.optimizer.has_update) return;
+  // A set is sound if it is for one kind of point; what is said is about the first.
+  static const SetSample samples[] = {{1, false}, {1, true}, {2, false}, {2, true}};
+  int count = item->kind == ITEM_SET ? 4 : 1;
+  for (int i = 1; i < count; i++) {
+    size_t mark = diagnostics_mark(build_diagnostics(b));
+    bool ok = try_item(b, item, samples[i]);
+    diagnostics_rewind(build_diagnostics(b), mark);
+    if (ok) return;
+  }
+  if (try_item(b, item, samples[0])) return;
+  if (b->failed_items) map_put(b->failed_items, item, (void *)(uintptr_t)item);
 }
 
 void samples_check(Build *b, const Node *file) {

@@ -52,7 +52,6 @@ static Instance *setting_instance(Context *c, Settings *settings, const char *ke
 
 static bool missing(Context *c, const Stage *stage, const char *key, const char *example) {
   if (settings_find((Settings *)(uintptr_t)&stage->settings, key)) return false;
-  if (diagnostics_errors(build_diagnostics(c->build))) return true; // said by check
   Diagnostic *d = report(build_diagnostics(c->build), E0204, stage->solve->span,
                          "the solve block has no `%s`", key);
   diagnostic_help(d, "write `%s = %s;`", key, example);
