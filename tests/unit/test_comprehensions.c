@@ -163,11 +163,39 @@ static void test_split_variables(void **state) {
                 3, 4, 100, 101, 102, 103, 104, 200, 201, 202, 203, 204);
 }
 
+static void test_refused_windows(void **state) {
+  (void)state;
+  static const char makers[] = "fn x() -> f64[4, 5, 6] = for i, j, k { real(i) };\n"
+                               "fn f() -> f64[2, 4, 3, 3] = for i, j, k, l { real(i) };\n"
+                               "fn run() -> real[..] = ";
+  static const struct {
+    const char *text;
+    ErrorCode code;
+  } texts[] = {{"conv(x(), f()[:, 0:3, :, :]);", E0301},
+               {"conv(x(), f(), groups = 2);", E0301},
+               {"conv(x()[0], f());", E0301},
+               {"conv(x(), f(), dilation = 3);", E0301},
+               {"conv(x(), f(), stride = 0);", E0309},
+               {"conv(x(), f(), stride = (1, 2, 3));", E0304},
+               {"conv(x(), f(), pad = -1);", E0309},
+               {"window(x(), 7);", E0301},
+               {"window(x(), 0);", E0309},
+               {"pad(x(), (1, 2), 3.5);", E0309},
+               {"real(topk(x(), 7));", E0305},
+               {"real(topk(x(), -1));", E0309}};
+  for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+    char text[1024];
+    snprintf(text, sizeof text, "%s%s\n", makers, texts[i].text);
+    expect_error(text, texts[i].code);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_products),
       cmocka_unit_test(test_convolutions),
       cmocka_unit_test(test_split_variables),
+      cmocka_unit_test(test_refused_windows),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
