@@ -105,7 +105,7 @@ static Staged *fit_leaf(const Fit *fit, Staged *value, const Type *type) {
   if (leaf->type->rank == 0 && fit->broadcast) return spread(fit, leaf, type);
   if (leaf->type->rank == 0)
     return misfit_help(fit, E0301, value, wanted,
-                       "a number fills a tensor in initialisers, typed `let` and `set`, not here");
+                       "a number fills a tensor in initializers, typed `let` and `set`, not here");
   return misfit(fit, E0301, value, wanted);
 }
 

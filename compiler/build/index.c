@@ -369,8 +369,9 @@ static Staged *index_struct(Evaluator *e, const Node *structure, const IndexPart
   int wanted = (int)structure->as.structure.dims.count;
   const Dim **dims = ARENA_ARRAY(e->arena, const Dim *, (size_t)count + 1);
   if (count != wanted) {
-    Diagnostic *d = mistake(e, E0304, span, "`%s` has %d dims, %d are given",
-                            structure->as.structure.name.name, wanted, count);
+    Diagnostic *d =
+        mistake(e, E0304, span, "`%s` has %d dims, %d %s given", structure->as.structure.name.name,
+                wanted, count, count == 1 ? "is" : "are");
     diagnostic_label(d, structure->as.structure.name.span, "declared here");
     return staged_poison;
   }

@@ -13,7 +13,7 @@ static const char *kind_word(BindingKind kind) {
   case BIND_METHOD:
     return "method";
   case BIND_OPTIMIZER:
-    return "optimiser";
+    return "optimizer";
   case BIND_SET:
     return "set";
   default:
@@ -273,7 +273,7 @@ static Staged *optimizer_argument(Context *c, const Argument *argument) {
     Staged *given = evaluate(c->e, value, argument->environment, NULL);
     bool fits = given->kind == STAGED_OBJECT && given->object->kind == OBJECT_OPTIMIZER;
     return fits || staged_is_poison(given) ? given
-                                           : wrong_argument(c, argument, "an optimiser", given);
+                                           : wrong_argument(c, argument, "an optimizer", given);
   }
   Instance *inner = instance_create(c, value, argument->environment, BIND_OPTIMIZER, NULL);
   return inner ? optimizer_object(inner) : staged_poison;

@@ -82,7 +82,7 @@ static Staged *later_name(Context *c, Span span, const char *name) {
 
 static Staged *optimizer_name(Context *c, Instance *optimizer, const char *key, Span span) {
   if (optimizer) return optimizer_object(optimizer);
-  Diagnostic *d = mistake(c->e, E0207, span, "the solve block has no `%s` optimiser", key);
+  Diagnostic *d = mistake(c->e, E0207, span, "the solve block has no `%s` optimizer", key);
   diagnostic_help(d, "write `%s = gd(step = 0.1);` there", key);
   return staged_poison;
 }
@@ -258,7 +258,7 @@ static bool check_moves(Context *c, const MethodResult *result) {
   if (result->hypergradient && result->moves_x) {
     Diagnostic *d =
         report(diagnostics, E0405, span, "`%s` gives a hypergradient and sets x as well", name);
-    diagnostic_help(d, "leave x to the upper optimiser, or move it here and give no hypergradient");
+    diagnostic_help(d, "leave x to the upper optimizer, or move it here and give no hypergradient");
     return false;
   }
   if (result->hypergradient || result->moves_x) return true;

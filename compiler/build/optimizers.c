@@ -124,7 +124,7 @@ Staged *optimizer_update(Instance *optimizer, Staged *z, Staged *g, Value *t, Va
     const Node *move = node->as.optimizer.moves.data[i];
     if (!run_move(c, move, &environment))
       report(build_diagnostics(c->build), E0207, move->span,
-             "an optimiser has no reports: a method or a level has");
+             "an optimizer has no reports: a method or a level has");
   }
   Staged *value = evaluate(e, node->as.optimizer.value, environment, NULL);
   const char *what = arena_printf(e->arena, "the update of `%s`", node->as.optimizer.name.name);
@@ -211,7 +211,7 @@ Staged *optimizer_object(Instance *optimizer) {
       .kind = OBJECT_OPTIMIZER,
       .data = optimizer,
       .member = optimizer_member,
-      .phrase = arena_printf(c->build->arena, "the optimiser `%s`", instance_name(optimizer))};
+      .phrase = arena_printf(c->build->arena, "the optimizer `%s`", instance_name(optimizer))};
   return staged_object(c->e, object);
 }
 

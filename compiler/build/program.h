@@ -195,6 +195,7 @@ struct Build {
   Dtype real; // the program's real type
   VEC(Field) fields;
   VEC(const Node *) dims; // PART_DIM of the user's file
+  Map *overrides;         // SettingOverride -> its text as a file, read once
   Map *failed_items;      // definitions that were found wrong
   EntryList entries;
   VEC(blo_stage) stages;

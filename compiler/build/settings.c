@@ -123,9 +123,7 @@ static void bind_names(void *self, Node *node) {
   if (node->kind == EXPR_NAME && !node->as.name.binding) {
     Name name = node->as.name.name;
     node->as.name.binding = override_binding(b, name);
-    // An override is read anew for every solve block: one report is enough.
-    bool unknown = !node->as.name.binding && !is_item_name(b, name);
-    if (unknown && !diagnostics_errors(build_diagnostics(b))) {
+    if (!node->as.name.binding && !is_item_name(b, name)) {
       Diagnostic *d =
           report(build_diagnostics(b), E0201, node->span, "there is no `%s` here", name);
       diagnostic_help(d, "`--set` takes numbers, constants, dims, functions, methods and "
@@ -176,13 +174,23 @@ static const char *key_of_stage(const Build *b, const char *key, const char *sta
   return strlen(stage) == length && strncmp(stage, key, length) == 0 ? dot + 1 : NULL;
 }
 
+// Read once for all solve blocks: what is wrong with it is then said once.
+static Node *override_file(Build *b, const SettingOverride *given, const char *key) {
+  if (!b->overrides) b->overrides = map_create(b->arena);
+  Node *file = map_get(b->overrides, given);
+  if (file) return file;
+  char *text = arena_printf(b->arena, "solve { %s = %s; }\n", key, given->value);
+  file = parse_text(b->compilation, "--set", text, strlen(text));
+  map_put(b->overrides, given, file);
+  return file;
+}
+
 void settings_override(Build *b, Settings *settings, const char *stage) {
   for (size_t i = 0; i < b->options->override_count; i++) {
     const SettingOverride *given = &b->options->overrides[i];
     const char *key = key_of_stage(b, given->key, stage);
     if (!key) continue;
-    char *text = arena_printf(b->arena, "solve { %s = %s; }\n", key, given->value);
-    Node *file = parse_text(b->compilation, "--set", text, strlen(text));
+    Node *file = override_file(b, given, key);
     NodeList list = {0};
     void *self[] = {&list, b};
     if (file) node_children(file, find_settings, self);

@@ -108,7 +108,7 @@ static bool choose_numbers(Context *c, Stage *stage, bool sound) {
       report(build_diagnostics(c->build), E0304, upper ? upper->span : stage->solve->span,
              "nothing says how many outer steps are made");
   diagnostic_help(d, "write `iters = 100;` in the solve block%s",
-                  upper ? ", or give `iters` to the upper optimiser" : "");
+                  upper ? ", or give `iters` to the upper optimizer" : "");
   return false;
 }
 
@@ -145,6 +145,6 @@ void stage_warn_unread(Context *c, const Stage *stage) {
   for (int i = 0; i < 2; i++) {
     if (!optimizers[i].instance || optimizers[i].instance->used || stage->single) continue;
     report(build_diagnostics(c->build), W0501, optimizers[i].instance->span,
-           "`%s` never uses the `%s` optimiser", instance_name(stage->method), optimizers[i].key);
+           "`%s` never uses the `%s` optimizer", instance_name(stage->method), optimizers[i].key);
   }
 }

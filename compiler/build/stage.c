@@ -105,7 +105,7 @@ static bool float_leaves(Context *c, const LevelVariable *variable) {
                            "the variable `%s` has entries of type %s", variable->name,
                            dtype_text(leaves.data[i]->type->dtype));
     diagnostic_help(d, "a variable of a level is moved by gradients: make it f32 or f64; what is "
-                       "carried without being optimised is a `state`");
+                       "carried without being optimized is a `state`");
     return false;
   }
   return true;

@@ -83,8 +83,8 @@ static const TypeSpec *tensor_type(Evaluator *e, const Node *node, const Environ
   if (binding && binding->kind == BIND_STRUCT) {
     size_t wanted = binding->node->as.structure.dims.count;
     if (wanted != nodes->count) {
-      Diagnostic *d = mistake(e, E0304, node->span, "`%s` has %d dims, %d are given", binding->name,
-                              (int)wanted, (int)nodes->count);
+      Diagnostic *d = mistake(e, E0304, node->span, "`%s` has %d dims, %d %s given", binding->name,
+                              (int)wanted, (int)nodes->count, nodes->count == 1 ? "is" : "are");
       diagnostic_label(d, binding->node->as.structure.name.span, "declared here");
       return NULL;
     }

@@ -55,7 +55,7 @@ static void check_lower_variables(const Checker *c) {
       d = say(
           c, E0401, p->lower_objective,
           phrase(c, "the lower objective does not depend on its variable `%s`", variable->name));
-      diagnostic_help(d, "minimise something that changes with `%s`, or take it out of `lower`",
+      diagnostic_help(d, "minimize something that changes with `%s`, or take it out of `lower`",
                       variable->name);
     } else {
       d = say(c, E0421, p->lower_objective,
@@ -106,7 +106,7 @@ static void check_upper_variables(const Checker *c) {
             phrase(c, "the upper variable `%s` never reaches the lower problem", variable->name));
     diagnostic_label(d, p->lower_objective, "`%s` does not occur here", variable->name);
     if (upper != DEPENDS_NOT)
-      diagnostic_help(d, "this is a problem of one level: minimise it in a `stage` of its own");
+      diagnostic_help(d, "this is a problem of one level: minimize it in a `stage` of its own");
     else
       diagnostic_help(d, "use `%s` in the lower objective, or remove it", variable->name);
   }

@@ -1,0 +1,64 @@
+#!/usr/bin/env bash
+# What the command says when a run goes wrong, and that it names the place of the mistake.
+. "$(dirname "$0")/common.sh"
+
+# wants STATUS TEXT ARGUMENTS...: `bloc ARGUMENTS` ends with this status and says this text.
+wants() {
+  local status=0 output
+  output=$("$bloc" "${@:3}" 2>&1) || status=$?
+  [ "$status" -eq "$1" ] || fail "bloc ${*:3}: status $status, wanted is $1: $output"
+  grep -qF "$2" <<<"$output" || fail "bloc ${*:3}: not said is \"$2\" but: $output"
+}
+ridge=$(program ridge)
+table=$(data diabetes)
+quiet=(--data "$table" --quiet --out "$scratch/out.npz")
+place="ridge.blo:$(grep -n 'minimize mean((Xva' "$ridge" | cut -d: -f1):3"
+
+# Overrides of the command line.
+wants 1 'E0201]: there is no `abc` here' run "$ridge" "${quiet[@]}" --set upper.iters=abc
+wants 1 'E0201]: there is no optimizer `adamm`' run "$ridge" "${quiet[@]}" --set 'upper=adamm(iters = 3)'
+wants 1 'did you mean `step`' run "$ridge" "${quiet[@]}" --set upper.stepp=0.1
+wants 0 '' run "$ridge" "${quiet[@]}" --set 'upper=gd(step = 0.01, iters = 3)'
+for text in 'upper.iters=abc' 'upper.iters=2.5' 'upper.stepp=1'; do
+  output=$("$bloc" check "$ridge" --set "$text" 2>&1) && fail "--set $text: no error"
+  grep -q '^1 error$' <<<"$output" || fail "--set $text: a mistake and its consequences: $output"
+done
+
+# Sizes of the command line against those of the data.
+wants 1 'f64[n, d], and n = 5 was given by -D' run "$ridge" "${quiet[@]}" -D n=5
+wants 1 'the program has no dim `k`' run "$ridge" "${quiet[@]}" -D k=5
+wants 1 'E0901]: there is no dim `k`' check "$ridge" -D k=5
+
+# Divergence is at the objective.
+wants 4 "E0702]: $ridge:${place#*:}: diverged in step" run "$ridge" "${quiet[@]}" --set lower.step=50.0
+
+# Files.
+wants 1 'E0902]: cannot read nofile.blo' run nofile.blo
+wants 1 'E0902]: /nonexistent/out.npz' run "$ridge" --data "$table" --quiet --out /nonexistent/out.npz
+
+# Conditions of the running program, and what tests may expect.
+cat >"$scratch/conditions.blo" <<'END'
+blo 1;
+upper { var t: f64 = 0.0;  minimize (w - 1.0)^2;  warn t > 1.0, "t is small"; }
+lower { var w: f64 = 0.0;  minimize (w - t)^2;  ensure w < 5.0, "w is large"; }
+solve { method = implicit();  lower = gd(step = 0.1, iters = 3);  upper = gd(iters = 3); }
+fn f(x: f64) -> f64 { ensure x > 0.0, "positive";  x }
+test "of the function" { let r = f(-1.0);  expect error E0703; }
+test "of the start" { t = [1.0, 2.0];  expect error E0301; }
+test "of the settings" { lower = gd();  expect error E0304; }
+END
+wants 0 '3 passed, 0 failed' test "$scratch/conditions.blo"
+wants 0 'warning[W0703]: t is small' run "$scratch/conditions.blo" --quiet --out "$scratch/out.npz"
+sed 's/w < 5.0/w > 5.0/' "$scratch/conditions.blo" >"$scratch/broken.blo"
+wants 1 'broken.blo:3:49: w is large' run "$scratch/broken.blo" --quiet --out "$scratch/out.npz"
+sed 's/f(-1.0)/f(1.0)/' "$scratch/conditions.blo" >"$scratch/sound.blo"
+wants 1 'FAIL' test "$scratch/sound.blo"
+wants 1 'E0703 was expected and did not occur' test "$scratch/sound.blo"
+output=$("$bloc" test "$scratch/sound.blo" 2>&1) && fail "a test that fails, fails"
+grep -q '^ok .*of the function' <<<"$output" && fail "a test that fails is called ok"
+
+# Explaining.
+wants 0 'E0301 shapes do not fit' explain e0301
+wants 2 'did you mean `E0301`' explain E301
+wants 2 'one code' explain E0301 E0302
+echo "messages are as they should be"
