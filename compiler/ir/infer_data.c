@@ -74,7 +74,7 @@ static const char *window_extent(const Inference *in, int i, const Dim **extent)
   const Dim *last = dim_sub(dims, whole, one); // least place of the last window
   last = dim_sub(dims, last, dim_scale(dims, dim_sub(dims, window, one), dilation));
   *extent = dim_add(dims, dim_floordiv(dims, last, stride), one);
-  if (dim_is_const(*extent, &room) && room < 0)
+  if (dim_is_invalid(*extent) || (dim_is_const(*extent, &room) && room < 0))
     return infer_fail(in, "a window of %s does not fit %s", text_of(in, in->operands[1]->type),
                       text_of(in, in->operands[0]->type));
   return NULL;

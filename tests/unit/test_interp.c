@@ -265,6 +265,32 @@ static void products(void **state) {
   ASSERT_ENTRIES(r[6], 5); // 2^32 wraps
 }
 
+static void convolutions(void **state) {
+  IrFixture *f = *state;
+  Tensor *r[7];
+  Tensor *arguments[5] = {vector(f, 6, ENTRIES(1, 2, 4, 8, 16, 32)),
+                          vector(f, 3, ENTRIES(1, 0, -1)),
+                          fixture_tensor(f, DT_F64, SHAPE(2, 3), ENTRIES(1, 2, 3, 4, 5, 6)),
+                          fixture_tensor(f, DT_F64, SHAPE(2, 2), ENTRIES(1, 10, 100, 0)),
+                          fixture_tensor(f, DT_U8, SHAPE(3), ENTRIES(200, 1, 2))};
+  static const char text[] =
+      "func @f(%x: f64[6], %k: f64[3], %A: f64[2, 3], %B: f64[2, 2], %u: u8[3]) {"
+      " %0: f64[4] = conv %x, %k window(0; 0)  %1: f64[2] = conv %x, %k window(0; 0) stride(2)"
+      " %2: f64[2] = conv %x, %k window(0; 0) dilation(2)"
+      " %3: f64[2] = conv %A, %B contract(0; 0) window(1; 1)"
+      " %4: f64[2, 2] = conv %A, %B batch(0; 0) window(1; 1)"
+      " %5: f64[1, 2] = conv %A, %B window(0, 1; 0, 1)  %6: u8[1] = conv %u, %u window(0; 0) wide"
+      " yield %0, %1, %2, %3, %4, %5, %6 }";
+  assert_true(run_text(f, text, arguments, r));
+  ASSERT_ENTRIES(r[0], -3, -6, -12, -24);
+  ASSERT_ENTRIES(r[1], -3, -12);
+  ASSERT_ENTRIES(r[2], -15, -30);
+  ASSERT_ENTRIES(r[3], 21 + 400, 32 + 500);
+  ASSERT_ENTRIES(r[4], 21, 32, 400, 500);
+  ASSERT_ENTRIES(r[5], 421, 532);
+  ASSERT_ENTRIES(r[6], (40000 + 5) % 256);
+}
+
 static void factorisations(void **state) {
   IrFixture *f = *state;
   static const char text[] =
@@ -677,6 +703,7 @@ int main(void) {
       TEST(index_maps),
       TEST(reductions),
       TEST(products),
+      TEST(convolutions),
       TEST(factorisations),
       TEST(gathers),
       TEST(notes_have_codes),
