@@ -336,6 +336,8 @@ static Staged *builtin_random(const Call *call, const BuiltinRow *row) {
   uint64_t place = hash_mix(e->dynamic.place, (uint64_t)call->span.source << 32 | call->span.start);
   Value *fold[] = {e->dynamic.key, ir_integer(b, i64, (int64_t)(place >> 1))};
   Value *key = ir_random(b, RANDOM_FOLD, i64, fold, 2);
+  for (const DrawLoop *loop = e->dynamic.loops; loop; loop = loop->outer)
+    key = ir_random(b, RANDOM_FOLD, i64, (Value *[]){key, loop->counter}, 2);
   Value *u = uniform_draw(e, type, key, 0);
   if (row->builtin == BUILTIN_UNIFORM) return staged_tensor(e, u);
   // Box-Muller: u is never 1, so the logarithm is finite.

@@ -9,12 +9,19 @@
 #include "text/compilation.h"
 
 /// The part of the context that is dynamic: it belongs to the call, not to where a closure was made.
+/// A loop of the text around a draw: its counter is folded into the draw's key.
+typedef struct DrawLoop {
+  Value *counter;
+  const struct DrawLoop *outer;
+} DrawLoop;
+
 typedef struct Dynamic {
   Value *key;             // i64 scalar: random key of the present stage, step and draw; NULL: no draws here
   Value *step_key;        // the same without the draw: key = fold(step_key, draw); set by dynamic_draw
   Value *draw;            // i64 scalar: number of the present draw
   bool full;              // inside full(f): batches are whole tables
   uint64_t place;         // hash of the call path, folded into the key at each draw
+  const DrawLoop *loops;  // loops entered since the clause began: those of a method do not count
   int depth;              // nesting of calls; limit 200
   const struct CallChain *calls; // for "called from" places
 } Dynamic;
@@ -22,6 +29,7 @@ typedef struct Dynamic {
 typedef struct CallChain {
   Span span;
   const char *name;
+  bool instance; // a method, optimizer or set that the program chose: told only for library places
   const struct CallChain *next;
 } CallChain;
 

@@ -262,13 +262,25 @@ static const Environment *loop_scope(Evaluator *e, const LoopText *text, Value *
   return evaluate_pattern(e, node->as.loop.pattern, state, environment);
 }
 
-static Staged *text_condition(Evaluator *e, Value *counter, Staged *state, void *self) {
-  const LoopText *text = self;
-  return evaluate(e, text->node->as.loop.condition, loop_scope(e, text, counter, state), NULL);
+// Each iteration draws anew.
+static const DrawLoop *enter_draws(Evaluator *e, Value *counter) {
+  const DrawLoop *outer = e->dynamic.loops;
+  DrawLoop *loop = ARENA_NEW(e->arena, DrawLoop);
+  *loop = (DrawLoop){counter, outer};
+  e->dynamic.loops = loop;
+  return outer;
 }
 
-static Staged *text_body(Evaluator *e, Value *counter, Staged *state, void *self) {
+static Staged *text_condition(Evaluator *e, Value *counter, Staged *state, void *self) {
   const LoopText *text = self;
+  const DrawLoop *outer = enter_draws(e, counter);
+  const Environment *environment = loop_scope(e, text, counter, state);
+  Staged *condition = evaluate(e, text->node->as.loop.condition, environment, NULL);
+  e->dynamic.loops = outer;
+  return condition;
+}
+
+static Staged *iterate(Evaluator *e, const LoopText *text, Value *counter, Staged *state) {
   const Node *body = text->node->as.loop.body;
   const Environment *environment = loop_scope(e, text, counter, state);
   if (body->kind != EXPR_BLOCK) return evaluate(e, body, environment, NULL);
@@ -280,6 +292,13 @@ static Staged *text_body(Evaluator *e, Value *counter, Staged *state, void *self
   return staged_tuple(e, (Staged *[]){next, row}, 2);
 }
 
+static Staged *text_body(Evaluator *e, Value *counter, Staged *state, void *self) {
+  const DrawLoop *outer = enter_draws(e, counter);
+  Staged *next = iterate(e, self, counter, state);
+  e->dynamic.loops = outer;
+  return next;
+}
+
 // How often: a dim where it is static, else an i64 scalar without a bound.
 static bool loop_count(Evaluator *e, const Node *node, const Environment *environment,
                        LoopParts *parts) {
@@ -289,9 +308,11 @@ static bool loop_count(Evaluator *e, const Node *node, const Environment *enviro
   int64_t number;
   if (bound->kind == STAGED_INTEGER) {
     parts->bound = bound->integer;
-    if (dim_is_const(parts->bound, &number) && number < 0)
-      parts->bound = dim_const(e->module->dims, 0);
-    else if (!e->checking)
+    if (dim_is_const(parts->bound, &number) && number < 0) {
+      mistake(e, E0303, span, "the bound of a loop is negative: %lld", (long long)number);
+      return false;
+    }
+    if (!e->checking)
       dim_require_nonnegative(e->module->dims, parts->bound, span);
     parts->count = ir_dim(&e->builder, parts->bound);
     return true;

@@ -15,6 +15,7 @@ Point *point_open(Context *c, Stage *stage, Staged *x, Staged *y) {
   point->y = y;
   point->states = c->states;
   point->dynamic = c->e->dynamic;
+  point->dynamic.loops = NULL;
   point->block = c->e->builder.block;
   point->values = map_create(c->build->arena);
   c->point = point;
@@ -138,14 +139,17 @@ Staged *objective_value(Context *c, Stage *stage, const Level *level, Staged *x,
                         Span span) {
   if (stage->sample) return sample_objective(c, x, y, span);
   uint64_t place = c->e->dynamic.place;
+  const DrawLoop *loops = c->e->dynamic.loops;
   Value *iteration = c->iteration;
   c->e->dynamic.place = place_hash("objective", level->word);
+  c->e->dynamic.loops = NULL; // one objective evaluated twice in a step is one draw
   c->iteration = level_iteration(c, stage, level);
   Point *point = point_open(c, stage, x, y);
   Staged *value = evaluate(c->e, level->objective->as.objective.value, NULL, NULL);
   value = objective_scalar(c, level, value);
   point_close(c, point);
   c->iteration = iteration;
+  c->e->dynamic.loops = loops;
   c->e->dynamic.place = place;
   return value;
 }
