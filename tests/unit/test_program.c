@@ -743,7 +743,7 @@ static const Wrong wrong_programs[] = {
     {"E0204", UPPER LOWER, "solve { method = implicit(); lower = gd(iters = 10); }\n"},
     {"E0204", UPPER LOWER,
      "solve other { method = implicit(); lower = gd(iters = 10); upper = gd(iters = 10); }\n"},
-    {"E0207", UPPER LOWER, "solve { method = implicit(); upper = gd(iters = 10); }\n"},
+    {"E0204", UPPER LOWER, "solve { method = implicit(); upper = gd(iters = 10); }\n"},
     {"W0501", UPPER LOWER,
      "solve { method = soba(); lower = gd(iters = 10); upper = gd(iters = 10); }\n"},
     {"W0501", UPPER LOWER,
