@@ -45,6 +45,8 @@ static int64_t largest(Snippet *s, const Block *block) {
 }
 
 static const char inputs[] =
+    "dim n;\n"
+    "fn open() -> f64[2 * n] = for i { sin(real(i)) };\n"
     "fn X() -> f64[5, 7] = for i, j { sin(real(3 * i + j)) };\n"
     "fn Y() -> f64[5, 4] = for i, j { cos(real(i + 2 * j)) };\n"
     "fn W() -> f64[7, 4] = for i, j { sin(real(2 * i - j)) };\n"
@@ -122,6 +124,11 @@ static void test_convolutions(void **state) {
        "f64[13]", 10, 0, 1, 13},
       {"{ let x = line(); let f = tap(); for i < 18 { sum(for k { x[i + 2 - k] * f[k] }) } }",
        "f64[18]", 10, 0, 1, 18},
+      // That n is at least 5 cannot be proved: places are checked while running, by a gather.
+      {"{ let x = open(); let f = tap(); for i < n { sum(for k { x[i + k * 2 + 1] * f[k] }) } }",
+       "f64[n]", 15, 1, 0, 15},
+      {"{ let x = open(); let f = tap(); for i < 2 * n - 2 { sum(for k { x[i + k] * f[k] }) } }",
+       "f64[2 * n - 2]", 9, 0, 1, 8},
       {"{ let x = image(); let f = filter();\n"
        "  for o, i < 7, j < 7 { sum(for c, k, l { x[c, i + k, j + l] * f[o, c, k, l] }) } }",
        "f64[3, 7, 7]", 29, 0, 1, 147},
