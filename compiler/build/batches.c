@@ -43,7 +43,7 @@ static Value *index_range(Context *c, const Dim *size) {
 static Value *sampled_index(Context *c, Batch *batch, Value *key, Value *start) {
   const Type *type = type_get(c->module, DT_I64, 1, &batch->size);
   Value *operands[] = {key, start, ir_dim(&c->e->builder, batch->rows)};
-  return ir_random(&c->e->builder, RANDOM_INDEX, type, operands, 3);
+  return ir_random_rows(&c->e->builder, RANDOM_INDEX, type, operands, 3, 1);
 }
 
 static const Level *batch_level(const Batch *batch) {

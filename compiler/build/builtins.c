@@ -310,12 +310,12 @@ static Staged *builtin_detach(const Call *call, const BuiltinRow *row) {
 
 // --- random draws --------------------------------------------------------------------------------
 
-static Value *uniform_draw(Evaluator *e, const Type *type, Value *key, int64_t stream) {
+static Value *uniform_draw(Evaluator *e, const Type *type, Value *key, int64_t stream, int rows) {
   Builder *b = &e->builder;
   const Type *i64 = scalar_of(e, DT_I64);
   Value *fold[] = {key, ir_integer(b, i64, stream)};
   Value *draw[] = {ir_random(b, RANDOM_FOLD, i64, fold, 2), ir_integer(b, i64, 0)};
-  return ir_random(b, RANDOM_UNIFORM, type, draw, 2);
+  return ir_random_rows(b, RANDOM_UNIFORM, type, draw, 2, rows);
 }
 
 static Staged *builtin_random(const Call *call, const BuiltinRow *row) {
@@ -338,10 +338,12 @@ static Staged *builtin_random(const Call *call, const BuiltinRow *row) {
   Value *key = ir_random(b, RANDOM_FOLD, i64, fold, 2);
   for (const DrawLoop *loop = e->dynamic.loops; loop; loop = loop->outer)
     key = ir_random(b, RANDOM_FOLD, i64, (Value *[]){key, loop->counter}, 2);
-  Value *u = uniform_draw(e, type, key, 0);
+  int rows = 1;
+  for (const Variable *v = e->variables; v && v != e->dynamic.outside; v = v->next) rows++;
+  Value *u = uniform_draw(e, type, key, 0, rows);
   if (row->builtin == BUILTIN_UNIFORM) return staged_tensor(e, u);
   // Box-Muller: u is never 1, so the logarithm is finite.
-  Value *v = uniform_draw(e, type, key, 1);
+  Value *v = uniform_draw(e, type, key, 1, rows);
   Value *log = ir_unary(b, OP_LOG1P, ir_unary(b, OP_NEG, u));
   Value *radius = ir_unary(b, OP_SQRT, ir_binary(b, OP_MUL, ir_real(b, type, -2.0), log));
   Value *angle = ir_binary(b, OP_MUL, ir_real(b, type, 2.0 * M_PI), v);

@@ -189,6 +189,16 @@ static void batch_split(Evaluator *e, Builder *b, Block *block, Variable *v, con
   }
 }
 
+// Draws count the batches that make them, so a variable with draws stays one.
+static bool has_draws(const Block *block) {
+  for (const Op *op = block->first; op; op = op->next) {
+    if (op->code == OP_RANDOM) return true;
+    for (int i = 0; i < op->region_count; i++)
+      if (has_draws(op->regions[i])) return true;
+  }
+  return false;
+}
+
 static bool has_room(Value *const *values, int count) {
   for (int i = 0; i < count; i++)
     if (values[i]->type->rank + 2 > MAX_RANK) return false;
@@ -204,7 +214,8 @@ static Staged *nest_close(Evaluator *e, Nest *nest, Staged *body, ValueList *lea
     b.span = e->builder.span;
     Split split;
     Value **results = ARENA_ARRAY(e->arena, Value *, (size_t)count + 1);
-    if (has_room(values, count) && find_split(e, nest->blocks[i], &nest->variables[i], &split)) {
+    if (has_room(values, count) && !has_draws(nest->blocks[i]) &&
+        find_split(e, nest->blocks[i], &nest->variables[i], &split)) {
       batch_split(e, &b, nest->blocks[i], &nest->variables[i], &split, values, count, results);
     } else {
       Value *places = ir_iota(&b, type_get(e->module, DT_I64, 1, &extent), 0), *none = NULL;

@@ -22,6 +22,7 @@ typedef struct Dynamic {
   bool full;              // inside full(f): batches are whole tables
   uint64_t place;         // hash of the call path, folded into the key at each draw
   const DrawLoop *loops;  // loops entered since the clause began: those of a method do not count
+  const struct Variable *outside; // variables of `for` that were open when it began: no more do they
   int depth;              // nesting of calls; limit 200
   const struct CallChain *calls; // for "called from" places
 } Dynamic;

@@ -102,6 +102,7 @@ Staged *point_value(Context *c, Point *point, const Binding *binding, Span span)
   c->point = point;
   c->e->builder.block = point->block;
   c->e->dynamic = point->dynamic;
+  c->e->dynamic.outside = c->e->variables;
   c->e->dynamic.depth = dynamic.depth;
   c->e->dynamic.calls = dynamic.calls;
   Staged *value = make_value(c, point, binding, span);
@@ -138,19 +139,18 @@ static Staged *objective_scalar(Context *c, const Level *level, Staged *value) {
 Staged *objective_value(Context *c, Stage *stage, const Level *level, Staged *x, Staged *y,
                         Span span) {
   if (stage->sample) return sample_objective(c, x, y, span);
-  uint64_t place = c->e->dynamic.place;
-  const DrawLoop *loops = c->e->dynamic.loops;
+  Dynamic dynamic = c->e->dynamic;
   Value *iteration = c->iteration;
   c->e->dynamic.place = place_hash("objective", level->word);
   c->e->dynamic.loops = NULL; // one objective evaluated twice in a step is one draw
+  c->e->dynamic.outside = c->e->variables;
   c->iteration = level_iteration(c, stage, level);
   Point *point = point_open(c, stage, x, y);
   Staged *value = evaluate(c->e, level->objective->as.objective.value, NULL, NULL);
   value = objective_scalar(c, level, value);
   point_close(c, point);
   c->iteration = iteration;
-  c->e->dynamic.loops = loops;
-  c->e->dynamic.place = place;
+  c->e->dynamic = dynamic;
   return value;
 }
 

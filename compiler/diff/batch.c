@@ -102,7 +102,9 @@ static void batch_RANDOM(Batch *t, Op *op) {
                               ir_broadcast_suffix(b, entries, base->type));
     operands[1] = ir_binary(b, OP_ADD, base, offset);
   }
-  bind_row(t, op, ir_random(b, kind, type, operands, op->operand_count));
+  int rows = op->attr.random.rows;
+  bind_row(t, op,
+           ir_random_rows(b, kind, type, operands, op->operand_count, rows > 1 ? rows - 1 : rows));
 }
 
 // --- index maps and reductions ------------------------------------------------------------------
@@ -435,7 +437,8 @@ static BatchRule *const rules[OP_COUNT] = {
 // --- the walk -----------------------------------------------------------------------------------
 
 static bool draws(const Op *op) {
-  if (op->code == OP_RANDOM) return op->attr.random.kind != RANDOM_FOLD;
+  if (op->code == OP_RANDOM)
+    return op->attr.random.kind != RANDOM_FOLD && op->attr.random.rows != 1;
   for (int i = 0; i < op->region_count; i++)
     for (const Op *inner = op->regions[i]->first; inner; inner = inner->next)
       if (draws(inner)) return true;

@@ -48,7 +48,7 @@ uint64_t attr_hash(uint64_t seed, Opcode code, const Attr *attr) {
   case OP_DIM:
     return hash_mix(seed, (uint64_t)(uintptr_t)attr->dim.dim);
   case OP_RANDOM:
-    return hash_mix(seed, (uint64_t)attr->random.kind);
+    return hash_mix(hash_mix(seed, (uint64_t)attr->random.kind), (uint64_t)attr->random.rows);
   case OP_COMPARE:
     return hash_mix(seed, (uint64_t)attr->compare.op);
   case OP_VIEW:
@@ -149,7 +149,7 @@ bool attr_equal(Opcode code, const Attr *a, const Attr *b) {
   case OP_DIM:
     return a->dim.dim == b->dim.dim;
   case OP_RANDOM:
-    return a->random.kind == b->random.kind;
+    return a->random.kind == b->random.kind && a->random.rows == b->random.rows;
   case OP_COMPARE:
     return a->compare.op == b->compare.op;
   case OP_VIEW:

@@ -49,6 +49,9 @@ Value *ir_select(Builder *b, Value *condition, Value *yes, Value *no);
 Value *ir_convert(Builder *b, Value *x, Dtype dtype);
 Value *ir_stop(Builder *b, Value *x);
 Value *ir_random(Builder *b, RandomKind kind, const Type *type, Value *const *operands, int count);
+/// The same with the attribute `rows`: how many batches make draws of their own for each row.
+Value *ir_random_rows(Builder *b, RandomKind kind, const Type *type, Value *const *operands,
+                      int count, int rows);
 
 Value *ir_view(Builder *b, Value *x, const Type *type, IndexMap map);
 Value *ir_unview(Builder *b, Value *x, const Type *type, IndexMap map);

@@ -72,9 +72,14 @@ Value *ir_dim(Builder *b, const Dim *dim) {
   return ir_value(b, OP_DIM, NULL, 0, &attr);
 }
 
-Value *ir_random(Builder *b, RandomKind kind, const Type *type, Value *const *operands, int count) {
-  Attr attr = {.random = {kind}, .type = type};
+Value *ir_random_rows(Builder *b, RandomKind kind, const Type *type, Value *const *operands,
+                      int count, int rows) {
+  Attr attr = {.random = {kind, rows}, .type = type};
   return ir_value(b, OP_RANDOM, operands, count, &attr);
+}
+
+Value *ir_random(Builder *b, RandomKind kind, const Type *type, Value *const *operands, int count) {
+  return ir_random_rows(b, kind, type, operands, count, 0);
 }
 
 // --- elementwise -----------------------------------------------------------------------

@@ -87,7 +87,8 @@ typedef struct Attr {
     } constant;
     struct { int axis; } iota;
     struct { const Dim *dim; } dim;
-    struct { RandomKind kind; } random;
+    // rows: 0 where every batch draws rows of its own; else 1 + the number of batches that still do.
+    struct { RandomKind kind; int rows; } random;
     struct { Compare op; } compare;
     IndexMap map;                  // VIEW, UNVIEW
     struct { int axis; } concat;
