@@ -4,6 +4,7 @@
 // Each kind of expression has a function here or in the file named after it; a mistake is reported
 // once, gives POISON, and POISON is silent ever after.
 #include "build/staging.h"
+#include "ir/bug.h"
 
 #include <string.h>
 
@@ -33,17 +34,37 @@ Evaluator *evaluator_create(Compilation *compilation, Module *module, const Prog
 
 // --- messages ------------------------------------------------------------------------------------
 
+static bool same_place(Span a, Span b) {
+  return a.source == b.source && a.start == b.start;
+}
+
+static bool in_program(const Evaluator *e, Span span) {
+  return !e->program || !e->program->file || span.source == e->program->file->span.source;
+}
+
+// A mistake inside the library is shown where the user's program led there, the library's line
+// second. Definitions are checked where they stand.
+static Span user_place(const Evaluator *e, Span span) {
+  if (e->checking || !span.source || in_program(e, span)) return span;
+  for (const CallChain *link = e->dynamic.calls; link; link = link->next)
+    if (in_program(e, link->span)) return link->span;
+  return span;
+}
+
 Diagnostic *mistake(Evaluator *e, ErrorCode code, Span span, const char *format, ...) {
   va_list arguments;
   va_start(arguments, format);
   const char *text = arena_vprintf(e->arena, format, arguments);
   va_end(arguments);
-  Diagnostic *d = report(e->compilation->diagnostics, code, span, "%s", tidy(e, text));
+  Span place = user_place(e, span);
+  Diagnostic *d = report(e->compilation->diagnostics, code, place, "%s", tidy(e, text));
+  bool moved = !same_place(place, span);
+  if (moved) diagnostic_label(d, span, "it is found here");
   int shown = 0;
-  Span last = {0};
+  Span last = place;
   for (const CallChain *link = e->dynamic.calls; link && shown < 3; link = link->next) {
-    bool again = last.source == link->span.source && last.start == link->span.start;
-    if (!link->span.source || again) continue;
+    bool again = same_place(last, link->span) || same_place(place, link->span);
+    if (!link->span.source || again || (link->instance && !moved)) continue;
     last = link->span;
     diagnostic_label(d, link->span, "called from here%s%s%s", link->name ? ": `" : "",
                      link->name ? link->name : "", link->name ? "`" : "");
@@ -284,6 +305,54 @@ const Environment *evaluate_let(Evaluator *e, const Node *let, const Environment
   return evaluate_pattern(e, let->as.let.pattern, value, environment);
 }
 
+// The number behind a scalar that is a constant of its type, such as the parameter of a function
+// that was given as a literal.
+static bool constant_number(const Value *value, double *number) {
+  const Op *op = value->op;
+  if (value->type->rank || !op) return false;
+  if (op->code == OP_CONVERT || op->code == OP_NEG) {
+    if (!constant_number(op->operands[0], number)) return false;
+    if (op->code == OP_NEG) *number = -*number;
+    return true;
+  }
+  if (op->code != OP_CONST || op->attr.constant.reals || op->attr.constant.integers) return false;
+  *number = dtype_is_float(value->type->dtype) ? op->attr.constant.real
+                                               : (double)op->attr.constant.integer;
+  return true;
+}
+
+static bool compare_numbers(Compare op, double a, double b) {
+  switch (op) {
+  case COMPARE_LT:
+    return a < b;
+  case COMPARE_LE:
+    return a <= b;
+  case COMPARE_GT:
+    return a > b;
+  case COMPARE_GE:
+    return a >= b;
+  case COMPARE_EQ:
+    return a == b;
+  case COMPARE_NE:
+    return a != b;
+  }
+  BUG("unknown comparison %d", (int)op);
+}
+
+// Does the condition hold or fail whatever the data are? Comparisons of constants are enough.
+static bool known_truth(const Value *condition, bool *truth) {
+  const Op *op = condition->op;
+  double a, b;
+  if (op && op->code == OP_CONST && constant_number(condition, &a)) {
+    *truth = a != 0.0;
+    return true;
+  }
+  if (!op || op->code != OP_COMPARE) return false;
+  if (!constant_number(op->operands[0], &a) || !constant_number(op->operands[1], &b)) return false;
+  *truth = compare_numbers(op->attr.compare.op, a, b);
+  return true;
+}
+
 void evaluate_ensure(Evaluator *e, const Node *node, const Environment *environment) {
   Staged *condition = evaluate(e, node->as.ensure.condition, environment, NULL);
   const char *word = node->as.ensure.warning ? "warn" : "ensure";
@@ -299,6 +368,14 @@ void evaluate_ensure(Evaluator *e, const Node *node, const Environment *environm
     mistake(e, E0303, span, "`%s` needs a truth value, this is %s", word,
             staged_describe(e, condition));
     return;
+  } else {
+    bool truth;
+    bool known = known_truth(condition->tensor, &truth);
+    if (known && truth) return;
+    if (known && !node->as.ensure.warning) {
+      mistake(e, E0703, span, "%s", node->as.ensure.text);
+      return;
+    }
   }
   Builder *b = &e->builder;
   b->span = node->span;
@@ -308,10 +385,18 @@ void evaluate_ensure(Evaluator *e, const Node *node, const Environment *environm
 
 const Environment *evaluate_statements(Evaluator *e, const NodeList *statements,
                                        const Environment *environment) {
+  bool refused = false;
   for (size_t i = 0; i < statements->count; i++) {
     const Node *node = statements->data[i];
-    if (node->kind == NODE_LET) environment = evaluate_let(e, node, environment);
-    if (node->kind == NODE_ENSURE) evaluate_ensure(e, node, environment);
+    size_t errors = diagnostics_errors(e->compilation->diagnostics);
+    if (node->kind == NODE_LET && refused)
+      environment = bind_poison(e, node->as.let.pattern, environment);
+    else if (node->kind == NODE_LET)
+      environment = evaluate_let(e, node, environment);
+    if (node->kind != NODE_ENSURE) continue;
+    // What an `ensure` refused has no value worth talking about.
+    evaluate_ensure(e, node, environment);
+    refused = refused || diagnostics_errors(e->compilation->diagnostics) > errors;
   }
   return environment;
 }
@@ -412,7 +497,8 @@ static Staged *evaluate_plain(Evaluator *e, const Node *node, const Environment 
   case EXPR_MEMBER:
     if (node->as.member.binding)
       return bound_value(e, node->as.member.binding, node->span, environment);
-    if (names_module(node->as.member.base)) return staged_poison; // no such member: reported by check
+    if (names_module(node->as.member.base))
+      return staged_poison; // no such member: reported by check
     return operate_member(e, evaluate(e, node->as.member.base, environment, NULL),
                           node->as.member.member.name, node->as.member.member.span);
   case EXPR_INDEX:

@@ -146,7 +146,9 @@ static bool take_iterations(Context *c, Instance *instance, const Node *value,
   Staged *given = evaluate(c->e, value, environment, NULL);
   if (staged_is_poison(given)) return false;
   instance->iterations_span = value->span;
-  return static_dim(c->e, given, &instance->iterations, value->span, "the number of iterations");
+  if (!static_dim(c->e, given, &instance->iterations, value->span, "the number of iterations"))
+    return false;
+  return dim_not_negative(c, instance->iterations, value->span, "the number of iterations");
 }
 
 static bool take_argument(Context *c, Instance *instance, const Node *node, size_t position,
@@ -248,6 +250,24 @@ Instance *instance_create(Context *c, const Node *value, const Environment *envi
     ok &= take_argument(c, instance, arguments->data[i], i, environment);
   ok &= take_settings(c, instance);
   return ok && all_given(c, instance) ? instance : NULL;
+}
+
+// ---- where an instance is chosen
+
+void instance_enter(const Instance *instance, Dynamic *saved) {
+  Context *c = instance->context;
+  // In the arena: reports of a method keep the chain of calls.
+  CallChain *link = ARENA_NEW(c->build->arena, CallChain);
+  *saved = c->e->dynamic;
+  *link = (CallChain){.span = instance->span,
+                      .name = instance_name(instance),
+                      .instance = true,
+                      .next = c->e->dynamic.calls};
+  c->e->dynamic.calls = link;
+}
+
+void instance_leave(const Instance *instance, const Dynamic *saved) {
+  instance->context->e->dynamic.calls = saved->calls;
 }
 
 // ---- parameters to values

@@ -283,6 +283,8 @@ bool method_run(Context *c, const State *state, MethodResult *result) {
     if (states->data[i]->kind == NODE_STATE)
       environment =
           environment_add(c->e, environment, states->data[i]->as.state.binding, state->method[i]);
+  Dynamic chosen;
+  instance_enter(method, &chosen);
   for (size_t i = 0; i < node->as.method.steps.count; i++) {
     const Node *step = node->as.method.steps.data[i];
     c->e->builder.span = step->span;
@@ -290,6 +292,7 @@ bool method_run(Context *c, const State *state, MethodResult *result) {
     if (step->kind == NODE_REPORT) run_report(c, step, environment, result);
     if (step->kind == NODE_HYPERGRADIENT) run_hypergradient(c, step, environment, result);
   }
+  instance_leave(method, &chosen);
   result->states = ARENA_ARRAY(c->build->arena, Staged *, states->count + 1);
   for (size_t i = 0; i < states->count; i++)
     result->states[i] = states->data[i]->kind == NODE_STATE

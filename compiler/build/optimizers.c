@@ -120,6 +120,8 @@ Staged *optimizer_update(Instance *optimizer, Staged *z, Staged *g, Value *t, Va
   for (size_t i = 0; i < list->count; i++)
     if (list->data[i]->kind == NODE_STATE)
       environment = environment_add(e, environment, list->data[i]->as.state.binding, states[i]);
+  Dynamic saved;
+  instance_enter(optimizer, &saved);
   for (size_t i = 0; i < node->as.optimizer.moves.count; i++) {
     const Node *move = node->as.optimizer.moves.data[i];
     if (!run_move(c, move, &environment))
@@ -129,6 +131,7 @@ Staged *optimizer_update(Instance *optimizer, Staged *z, Staged *g, Value *t, Va
   Staged *value = evaluate(e, node->as.optimizer.value, environment, NULL);
   const char *what = arena_printf(e->arena, "the update of `%s`", node->as.optimizer.name.name);
   value = fit_like(e, value, z, false, node->as.optimizer.value->span, what);
+  instance_leave(optimizer, &saved);
   for (size_t i = 0; i < list->count; i++)
     if (list->data[i]->kind == NODE_STATE)
       states[i] = environment_find(environment, list->data[i]->as.state.binding);

@@ -252,6 +252,8 @@ void settings_replace(Build *b, Settings *settings, const Settings *extra);
 Setting *settings_find(Settings *settings, const char *key);
 /// Static integer or dim of a setting; `fallback` when it is not given.
 const Dim *setting_dim(Context *c, Settings *settings, const char *key, const Dim *fallback);
+/// False after E0303 where `dim` is a negative number.
+bool dim_not_negative(Context *c, const Dim *dim, Span span, const char *what);
 int64_t setting_integer(Context *c, Settings *settings, const char *key, int64_t fallback);
 void settings_warn_unread(Context *c, const Settings *settings);
 /// Makes `precision` the real type, where it is given; false after an error.
@@ -332,6 +334,10 @@ Instance *instance_of_item(Context *c, const Node *item, Span span);
 /// The parameters' values, evaluated now.
 const Environment *instance_environment(Instance *instance);
 const char *instance_name(const Instance *instance);
+/// While an instance's own code is evaluated: mistakes found there are told at the place that chose
+/// it.
+void instance_enter(const Instance *instance, Dynamic *saved);
+void instance_leave(const Instance *instance, const Dynamic *saved);
 
 // ---------------------------------------------------------------- sets.c
 

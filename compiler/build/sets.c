@@ -53,11 +53,16 @@ static Staged *project_variable(Context *c, const LevelVariable *variable, Stage
   Projection p = {c, set, function, instance_environment(set)};
   ValueList leaves = {0}, projected = {0};
   staged_leaves(c->e, value, &leaves);
-  for (size_t i = 0; i < leaves.count; i++) {
+  Dynamic saved;
+  instance_enter(set, &saved);
+  bool ok = true;
+  for (size_t i = 0; i < leaves.count && ok; i++) {
     Staged *leaf = project_leaf(&p, staged_tensor(c->e, leaves.data[i]), written->span);
-    if (staged_is_poison(leaf)) return leaf;
-    VEC_PUSH(c->build->arena, &projected, leaf->tensor);
+    ok = !staged_is_poison(leaf);
+    if (ok) VEC_PUSH(c->build->arena, &projected, leaf->tensor);
   }
+  instance_leave(set, &saved);
+  if (!ok) return staged_poison;
   Value *const *next = projected.data;
   return staged_rebuild(c->e, value, &next);
 }

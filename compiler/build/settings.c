@@ -201,6 +201,16 @@ void settings_override(Build *b, Settings *settings, const char *stage) {
 
 // ---- values
 
+bool dim_not_negative(Context *c, const Dim *dim, Span span, const char *what) {
+  int64_t number;
+  if (dim_is_const(dim, &number) && number < 0) {
+    report(build_diagnostics(c->build), E0303, span, "%s is negative: %lld", what,
+           (long long)number);
+    return false;
+  }
+  return true;
+}
+
 const Dim *setting_dim(Context *c, Settings *settings, const char *key, const Dim *fallback) {
   Setting *setting = settings_find(settings, key);
   if (!setting) return fallback;

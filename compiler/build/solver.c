@@ -102,6 +102,14 @@ static bool choose_numbers(Context *c, Stage *stage, bool sound) {
   stage->iterations = setting_dim(c, settings, "iters", upper ? upper->iterations : NULL);
   stage->seed = setting_integer(c, settings, "seed", 0);
   stage->report_every = setting_integer(c, settings, "report", 0);
+  Setting *every = settings_find(settings, "report");
+  if (every && stage->report_every < 1 && diagnostics_errors(build_diagnostics(c->build)) == errors)
+    diagnostic_help(report(build_diagnostics(c->build), E0303, every->value->span,
+                           "`report` is the number of steps between reports: 1 or more"),
+                    "leave it out for about ten reports in a run");
+  Setting *steps = settings_find(settings, "iters");
+  if (steps && stage->iterations)
+    dim_not_negative(c, stage->iterations, steps->value->span, "the number of outer steps");
   if (stage->iterations) return true;
   if (!sound || diagnostics_errors(build_diagnostics(c->build)) > errors) return false;
   Diagnostic *d =

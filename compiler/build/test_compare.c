@@ -72,8 +72,12 @@ static bool pair_leaves(Context *c, Staged *a, Staged *b, ValueList *left, Value
   staged_leaves(c->e, b, right);
   bool left_one = left->count == 1 && left->data[0]->type->rank == 0;
   bool right_one = right->count == 1 && right->data[0]->type->rank == 0;
-  if (staged_layout(a) != staged_layout(b) && !left_one && !right_one) {
-    mistake(c->e, E0301, span, "%s cannot be compared with %s", staged_describe(c->e, a),
+  // A scalar tensor compares with one tensor as well, but not with a bundle of several variables:
+  // these are the results of different questions.
+  bool number = staged_is_number(a) || staged_is_number(b);
+  bool spreads = number || ((left_one || right_one) && left->count == right->count);
+  if (staged_layout(a) != staged_layout(b) && !spreads) {
+    mistake(c->e, E0303, span, "%s cannot be compared with %s", staged_describe(c->e, a),
             staged_describe(c->e, b));
     return false;
   }
@@ -99,12 +103,30 @@ static bool comparable(Context *c, Staged *s, Span span) {
   return false;
 }
 
+static const Dim *entries_compared(Context *c, const ValueList *left, const ValueList *right) {
+  const Dim *sum = dim_const(c->module->dims, 0);
+  for (size_t i = 0; i < left->count; i++) {
+    const Type *a = left->data[i]->type, *b = right->data[i]->type;
+    const Dim *entries = type_entries(c->module, a->rank >= b->rank ? a : b);
+    sum = dim_add(c->module->dims, sum, entries);
+  }
+  return sum;
+}
+
 bool test_compare(Context *c, Staged *a, Staged *b, Value *tolerance, bool absolute, Span span,
                   Value **ok, Value **error) {
   Builder *ir = &c->e->builder;
   ValueList left = {0}, right = {0};
   if (!comparable(c, a, span) || !comparable(c, b, span)) return false;
   if (!pair_leaves(c, a, b, &left, &right, span)) return false;
+  const Dim *entries = entries_compared(c, &left, &right);
+  int64_t count;
+  bool counted = dim_is_const(entries, &count);
+  if (counted && !count) {
+    Diagnostic *d = mistake(c->e, E0303, span, "nothing is compared: both sides have 0 entries");
+    diagnostic_help(d, "give the test sizes of at least 1");
+    return false;
+  }
   Value *wrong = scalar_int(c, 0);
   *error = ir_real(ir, scalar_type(c, DT_F64), 0.0);
   for (size_t i = 0; i < left.count; i++) {
@@ -114,5 +136,8 @@ bool test_compare(Context *c, Staged *a, Staged *b, Value *tolerance, bool absol
                  absolute, &wrong, error);
   }
   *ok = ir_compare(ir, COMPARE_EQ, wrong, scalar_int(c, 0));
+  if (counted) return true;
+  Value *some = ir_compare(ir, COMPARE_LT, scalar_int(c, 0), ir_dim(ir, entries));
+  *ok = ir_binary(ir, OP_AND, *ok, some);
   return true;
 }

@@ -6,6 +6,8 @@
 #include "build/program.h"
 #include "build/staging.h"
 
+#include <string.h>
+
 // ---- the point a test stands at
 
 static Staged *signed_value(Context *c, Staged *value, bool maximize, Span span) {
@@ -38,7 +40,7 @@ static Staged *lower_now(Context *c, Span span) {
   if (test->solved) return test->solved;
   if (!test->stage->lower_optimizer) {
     Diagnostic *d = report(build_diagnostics(c->build), E0207, span,
-                           "the lower problem cannot be solved here: there is no lower optimiser");
+                           "the lower problem cannot be solved here: there is no lower optimizer");
     diagnostic_help(d,
                     "write `lower = gd(step = 0.1, iters = 1000);` in the test or the solve block");
     return staged_poison;
@@ -103,16 +105,17 @@ static Staged *call_lower_objective(const Call *call, void *self) {
   return call_objective(call, false);
 }
 
-// The part of a bundle that `hypergradient(t)` asks for.
-static Staged *asked_part(Context *c, const Call *call, Staged *bundle) {
+// The part of a bundle that `hypergradient(t)` or `central_difference(t, h = 1e-5)` asks for.
+static Staged *asked_part(Context *c, const Call *call, const char *name, Staged *bundle) {
   const Binding *binding = map_get(c->test->asked, (void *)(uintptr_t)(call->span.start + 1));
   const Level *upper = &c->test->stage->upper;
   for (size_t i = 0; binding && i < upper->variables.count; i++)
     if (upper->variables.data[i].node->as.var.binding == binding)
       return level_part(upper, bundle, i);
-  Diagnostic *d = mistake(c->e, E0304, call->span,
-                          "`hypergradient` takes the name of an upper variable, or nothing");
-  diagnostic_help(d, "write `hypergradient(%s)`", upper->variables.data[0].name);
+  Diagnostic *d =
+      mistake(c->e, E0304, call->span, "`%s` takes the name of an upper variable, or none", name);
+  diagnostic_help(d, "write `%s(%s%s)`", name, upper->variables.data[0].name,
+                  strcmp(name, "hypergradient") == 0 ? "" : ", h = 1e-5");
   return staged_poison;
 }
 
@@ -128,7 +131,7 @@ static Staged *call_hypergradient(const Call *call, void *self) {
   }
   Staged *value = signed_value(c, step->hypergradient, c->test->stage->upper.maximize, call->span);
   if (call->named_count) return no_arguments(call, "hypergradient") ? value : staged_poison;
-  return call->positional_count ? asked_part(c, call, value) : value;
+  return call->positional_count ? asked_part(c, call, "hypergradient", value) : value;
 }
 
 // ---- central differences
@@ -195,17 +198,34 @@ static Staged *difference_body(Evaluator *e, Value *counter, Staged *carries, vo
   return staged_tensor(e, ir_binary(b, OP_DIV, rise, run));
 }
 
+// `central_difference(h = 1e-5)`, or of one variable: `central_difference(t, h = 1e-5)`.
+static Staged *difference_step(Context *c, const Call *call, bool *part) {
+  const NamedArgument *named = call_named(call, "h");
+  Staged *h = named ? named->value : call->positional_count == 1 ? call->positional[0] : NULL;
+  *part = named && call->positional_count == 1;
+  if (!h || call->named_count + call->positional_count != (*part ? 2 : 1)) {
+    Diagnostic *d = mistake(c->e, E0304, call->span, "`central_difference` takes its step h");
+    diagnostic_help(d, "write `central_difference(h = 1e-5)`");
+    return NULL;
+  }
+  int64_t number;
+  bool zero = (h->kind == STAGED_REAL && !(h->real > 0.0)) ||
+              (h->kind == STAGED_INTEGER && dim_is_const(h->integer, &number) && number <= 0);
+  if (zero) {
+    Diagnostic *d = mistake(c->e, E0303, call->span, "the step h of a difference is positive");
+    diagnostic_help(d, "write `central_difference(h = 1e-5)`");
+    return NULL;
+  }
+  return h;
+}
+
 static Staged *call_central_difference(const Call *call, void *self) {
   (void)self;
   Context *c = call->evaluator->resolve_self;
   TestRun *test = c->test;
-  const NamedArgument *named = call_named(call, "h");
-  Staged *h = named ? named->value : call->positional_count == 1 ? call->positional[0] : NULL;
-  if (!h || call->named_count + call->positional_count != 1) {
-    Diagnostic *d = mistake(c->e, E0304, call->span, "`central_difference` takes its step h");
-    diagnostic_help(d, "write `central_difference(h = 1e-5)`");
-    return staged_poison;
-  }
+  bool part = false;
+  Staged *h = difference_step(c, call, &part);
+  if (!h) return staged_poison;
   if (!test->stage->lower_optimizer && !test->stage->single) return lower_now(c, call->span);
   Builder builder = c->e->builder;
   Dynamic dynamic = c->e->dynamic;
@@ -219,52 +239,82 @@ static Staged *call_central_difference(const Call *call, void *self) {
   c->e->dynamic = dynamic;
   if (staged_is_poison(result)) return result;
   Staged *bundle = unflatten(c, result->tensor, test->now.x);
-  return signed_value(c, bundle, test->stage->upper.maximize, call->span);
+  bundle = signed_value(c, bundle, test->stage->upper.maximize, call->span);
+  return part ? asked_part(c, call, "central_difference", bundle) : bundle;
 }
 
 // ---- run()
 
+// 0 or 1: is every entry of every leaf finite?
+static Value *all_finite(Context *c, Staged *bundle) {
+  Builder *b = &c->e->builder;
+  ValueList leaves = {0};
+  staged_leaves(c->e, bundle, &leaves);
+  Value *wrong = scalar_int(c, 0);
+  for (size_t i = 0; i < leaves.count; i++) {
+    if (!dtype_is_float(leaves.data[i]->type->dtype)) continue;
+    Value *bad = ir_unary(b, OP_NOT, ir_unary(b, OP_ISFINITE, leaves.data[i]));
+    wrong = ir_binary(b, OP_ADD, wrong, ir_sum_all(b, ir_convert(b, bad, DT_I64)));
+  }
+  return ir_compare(b, COMPARE_EQ, wrong, scalar_int(c, 0));
+}
+
+enum { RUN_STATE, RUN_STOPPED, RUN_FINITE, RUN_PARTS };
+
 static Staged *run_body(Evaluator *e, Value *counter, Staged *carries, void *self) {
   (void)counter;
   Context *c = self;
+  Builder *b = &e->builder;
   State state;
-  state_unpack(c, &c->test->now, carries->tree.children[0], &state);
+  state_unpack(c, &c->test->now, carries->tree.children[RUN_STATE], &state);
   StepResult step;
   if (!step_run(c, &state, &step)) return staged_poison;
   Value *stop = step_stop(c, &step.next);
-  if (!stop) stop = ir_integer(&e->builder, scalar_type(c, DT_BOOL), 0);
-  Staged *parts[] = {state_pack(c, &step.next), staged_tensor(e, stop)};
-  return staged_tuple(e, parts, 2);
+  if (!stop) stop = ir_integer(b, scalar_type(c, DT_BOOL), 0);
+  Value *finite = carries->tree.children[RUN_FINITE]->tensor;
+  if (step.hypergradient) finite = ir_binary(b, OP_AND, finite, all_finite(c, step.hypergradient));
+  Staged *parts[RUN_PARTS] = {state_pack(c, &step.next), staged_tensor(e, stop),
+                              staged_tensor(e, finite)};
+  return staged_tuple(e, parts, RUN_PARTS);
 }
 
 static Staged *run_condition(Evaluator *e, Value *counter, Staged *carries, void *self) {
   (void)counter;
   (void)self;
-  return staged_tensor(e, ir_unary(&e->builder, OP_NOT, carries->tree.children[1]->tensor));
+  return staged_tensor(e,
+                       ir_unary(&e->builder, OP_NOT, carries->tree.children[RUN_STOPPED]->tensor));
 }
 
+// True when the hypergradient of every step and the variables at the end are finite: a run that
+// diverges is never taken for a result.
 static Staged *call_run(const Call *call, void *self) {
   (void)self;
   Context *c = call->evaluator->resolve_self;
   TestRun *test = c->test;
+  Builder *b = &c->e->builder;
   if (!no_arguments(call, "run")) return staged_poison;
   Builder builder = c->e->builder;
   Dynamic dynamic = c->e->dynamic;
-  Staged *stopped = staged_tensor(c->e, ir_integer(&c->e->builder, scalar_type(c, DT_BOOL), 0));
-  Staged *parts[] = {state_pack(c, &test->now), stopped};
+  const Type *truth = scalar_type(c, DT_BOOL);
+  Staged *parts[RUN_PARTS] = {state_pack(c, &test->now),
+                              staged_tensor(c->e, ir_integer(b, truth, 0)),
+                              staged_tensor(c->e, ir_integer(b, truth, 1))};
   const Dim *trips = test->stage->iterations;
   bool stops = settings_find(&test->stage->settings, "stop") != NULL;
-  Staged *result = build_loop(c->e, staged_tuple(c->e, parts, 2), ir_dim(&c->e->builder, trips),
-                              trips, stops ? run_condition : NULL, run_body, c, call->span);
+  Staged *result = build_loop(c->e, staged_tuple(c->e, parts, RUN_PARTS), ir_dim(b, trips), trips,
+                              stops ? run_condition : NULL, run_body, c, call->span);
   c->e->builder = builder;
   c->e->dynamic = dynamic;
   if (staged_is_poison(result)) return result;
   State like = test->now;
-  state_unpack(c, &like, result->tree.children[0], &test->now);
+  state_unpack(c, &like, result->tree.children[RUN_STATE], &test->now);
   test->ran = true;
   test->solved = NULL;
   test->step = NULL;
-  return staged_bool(c->e, true);
+  Value *finite = result->tree.children[RUN_FINITE]->tensor;
+  finite = ir_binary(b, OP_AND, finite, all_finite(c, test->now.x));
+  if (test->now.y) finite = ir_binary(b, OP_AND, finite, all_finite(c, test->now.y));
+  return staged_tensor(c->e, finite);
 }
 
 // ---- names
@@ -355,8 +405,10 @@ static void find_asked(void *self, Node *node) {
   const Asked *asked = self;
   const Node *callee = node->kind == EXPR_CALL ? node->as.call.callee : NULL;
   const Binding *binding = callee && callee->kind == EXPR_NAME ? callee->as.name.binding : NULL;
-  if (binding && binding->kind == BIND_IMPLICIT && binding->builtin == IMPLICIT_HYPERGRADIENT &&
-      node->as.call.arguments.count == 1) {
+  bool asks = binding && binding->kind == BIND_IMPLICIT &&
+              (binding->builtin == IMPLICIT_HYPERGRADIENT ||
+               binding->builtin == IMPLICIT_CENTRAL_DIFFERENCE);
+  if (asks && node->as.call.arguments.count) {
     const Node *value = node->as.call.arguments.data[0]->as.argument.value;
     if (value->kind == EXPR_NAME)
       map_put(asked->context->test->asked, (void *)(uintptr_t)(node->span.start + 1),
