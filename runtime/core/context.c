@@ -221,6 +221,30 @@ double blo_array_element(const blo_array *array, size_t index) {
   }
 }
 
+// A number is not finite when all bits of its exponent are set.
+size_t blo_first_not_finite(const void *data, int32_t dtype, size_t count) {
+  const uint64_t *f64 = data;
+  const uint32_t *f32 = data;
+  const uint16_t *half = data;
+  size_t i = 0;
+  switch (dtype) {
+  case BLO_F64:
+    while (i < count && (f64[i] >> 52 & 0x7FF) != 0x7FF) i++;
+    return i;
+  case BLO_F32:
+    while (i < count && (f32[i] >> 23 & 0xFF) != 0xFF) i++;
+    return i;
+  case BLO_F16:
+    while (i < count && (half[i] >> 10 & 0x1F) != 0x1F) i++;
+    return i;
+  case BLO_BF16:
+    while (i < count && (half[i] >> 7 & 0xFF) != 0xFF) i++;
+    return i;
+  default:
+    return count;
+  }
+}
+
 void blo_shape_print(char *text, size_t bytes, const int64_t *shape, size_t rank) {
   size_t at = 0;
   int written = snprintf(text, bytes, "[");

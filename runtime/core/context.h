@@ -47,6 +47,8 @@ void blo_shape_print(char *text, size_t bytes, const int64_t *shape, size_t rank
 bool blo_shape_evaluate(const blo_size *sizes, int32_t rank, const int64_t *dims, size_t dim_count,
                         int64_t *shape);
 
+/// Index of the first NaN or infinity among floating-point elements; `count` when there is none.
+size_t blo_first_not_finite(const void *data, int32_t dtype, size_t count);
 /// Walks the dims that occur in a size: *at starts at 0; false at the end.
 bool blo_size_next_dim(const blo_size *size, size_t dim_count, size_t *at, size_t *dim);
 /// Checks that `program` is one that this runtime can run.

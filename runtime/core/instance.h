@@ -18,6 +18,7 @@ typedef struct StageRun {
   int current[GROUP_COUNT];
   bool started, stepped, reported, finished;
   int64_t iteration, seed;
+  int64_t report_step; // the step that the reports belong to
 } StageRun;
 
 typedef struct EntryPlan {

@@ -274,6 +274,42 @@ static const char *divergence_place(const blo_program *program, const char *stag
   return place;
 }
 
+static blo_status diverged(blo_instance *instance, StageRun *run, const char *what, double value) {
+  blo_fail(
+      instance->context, BLO_DIVERGED, "E0702", "%s: diverged in step %lld of stage %s: %s is %s",
+      divergence_place(instance->program, run->stage->name, what), (long long)run->iteration + 1,
+      run->stage->name, what, isnan(value) ? "not a number" : "infinite");
+  blo_fail_help(instance->context,
+                "take smaller steps; the state after step %lld, the last good one, was kept",
+                (long long)run->iteration);
+  return BLO_DIVERGED;
+}
+
+// Variables of the new state: none may hold a NaN, and none an infinity unless it held one before
+// (`state best: f64 = inf`).
+static blo_status check_variables(blo_instance *instance, StageRun *run) {
+  for (size_t i = 0; i < run->stage->state_count; i++) {
+    const blo_leaf *leaf = &run->stage->state[i];
+    int64_t shape[BLO_MAX_RANK];
+    size_t count = 0;
+    bool sized = leaf->result &&
+                 blo_shape_evaluate(leaf->shape, leaf->rank, instance->dims,
+                                    instance->program->dim_count, shape) &&
+                 blo_shape_count(shape, (size_t)leaf->rank, &count);
+    if (!sized) continue;
+    const char *before = block_now(run, GROUP_STATE) + run->leaves[i];
+    blo_array view = {.dtype = leaf->dtype, .data = block_next(run, GROUP_STATE) + run->leaves[i]};
+    size_t bad = blo_first_not_finite(view.data, leaf->dtype, count);
+    if (bad == count) continue;
+    double value = blo_array_element(&view, bad);
+    if (!isnan(value) && blo_first_not_finite(before, leaf->dtype, count) < count) continue;
+    char what[256];
+    snprintf(what, sizeof what, "`%s`", leaf->name);
+    return diverged(instance, run, what, value);
+  }
+  return BLO_OK;
+}
+
 static blo_status check_finite(blo_instance *instance, StageRun *run,
                                const blo_step_result *result) {
   const char *what = NULL;
@@ -290,15 +326,7 @@ static blo_status check_finite(blo_instance *instance, StageRun *run,
     what = "the upper objective";
     value = result->upper_objective;
   }
-  if (!what) return BLO_OK;
-  blo_fail(
-      instance->context, BLO_DIVERGED, "E0702", "%s: diverged in step %lld of stage %s: %s is %s",
-      divergence_place(instance->program, run->stage->name, what), (long long)run->iteration + 1,
-      run->stage->name, what, isnan(value) ? "not a number" : "infinite");
-  blo_fail_help(instance->context,
-                "take smaller steps; the state after step %lld, the last good one, was kept",
-                (long long)run->iteration);
-  return BLO_DIVERGED;
+  return what ? diverged(instance, run, what, value) : check_variables(instance, run);
 }
 
 // A maximised objective is reported in the user's sign.
@@ -316,6 +344,19 @@ static void turn_signs(const blo_report *report, char *data, const int64_t *dims
   }
 }
 
+// Runs the step entry; the new state lies beside the present one, not yet committed.
+static blo_status evaluate_step(blo_instance *instance, StageRun *run, bool reporting,
+                                blo_step_result *result) {
+  const blo_entry *entry = run->stage->step;
+  instance->seed = run->seed;
+  instance->reporting = reporting;
+  blo_status status = gather_inputs(instance, run, entry);
+  if (!status) status = gather_outputs(instance, run, entry);
+  if (!status) status = run_entry(instance, entry);
+  if (!status) *result = read_results(run, reporting);
+  return status;
+}
+
 static blo_status step_stage(blo_instance *instance, StageRun *run, bool reporting,
                              blo_step_result *result) {
   const blo_stage *stage = run->stage;
@@ -323,14 +364,15 @@ static blo_status step_stage(blo_instance *instance, StageRun *run, bool reporti
     return blo_fail(instance->context, BLO_BAD_ARGUMENT, "",
                     "stage %s has no state yet: call blo_init first", stage->name);
   }
-  instance->seed = run->seed;
-  instance->reporting = reporting;
-  blo_status status = gather_inputs(instance, run, stage->step);
-  if (!status) status = gather_outputs(instance, run, stage->step);
-  if (!status) status = run_entry(instance, stage->step);
-  if (status) return status;
-  *result = read_results(run, reporting);
-  status = check_finite(instance, run, result);
+  blo_status status = evaluate_step(instance, run, reporting, result);
+  if (!status && result->stop && !reporting) {
+    // The last step has to report: once more, from the same state, so to the same numbers.
+    for (size_t i = 0; i < instance->program->note_count; i++)
+      instance->note_totals[i] -= instance->notes[i];
+    reporting = true;
+    status = evaluate_step(instance, run, reporting, result);
+  }
+  if (!status) status = check_finite(instance, run, result);
   if (status) return status;
   commit(run, GROUP_STATE);
   commit(run, GROUP_RESULT);
@@ -340,6 +382,7 @@ static blo_status step_stage(blo_instance *instance, StageRun *run, bool reporti
   if (!reporting) return BLO_OK;
   commit(run, GROUP_REPORT);
   run->reported = true;
+  run->report_step = run->iteration;
   result->reported = 1;
   for (size_t i = 0; i < stage->report_count; i++) {
     turn_signs(&stage->reports[i], block_now(run, GROUP_REPORT) + run->reports[i], instance->dims,

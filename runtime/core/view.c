@@ -99,7 +99,8 @@ blo_status blo_bind(blo_instance *instance, const blo_array *array) {
     for (int32_t d = 0; fits && d < declared.rank; d++) fits = array->shape[d] == declared.shape[d];
     bool aligned = (uintptr_t)array->data % blo_dtype_bytes(declared.dtype) == 0;
     if (fits && aligned && !data->computed && (array->data || blo_array_count(&declared) == 0)) {
-      instance->data[i] = blo_array_count(array) ? array->data : instance; // empty: any memory will do
+      instance->data[i] =
+          blo_array_count(array) ? array->data : instance; // empty: any memory will do
       return BLO_OK;
     }
     char found[192], wanted[192];
@@ -134,4 +135,9 @@ int64_t blo_iteration(const blo_instance *instance, size_t stage) {
 
 int64_t blo_seed(const blo_instance *instance, size_t stage) {
   return stage < instance->program->stage_count ? instance->stages[stage].seed : 0;
+}
+
+int64_t blo_report_step(const blo_instance *instance, size_t stage) {
+  if (stage >= instance->program->stage_count || !instance->stages[stage].reported) return 0;
+  return instance->stages[stage].report_step;
 }

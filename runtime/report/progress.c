@@ -58,12 +58,14 @@ __attribute__((format(printf, 2, 3))) static void line_add(Line *line, const cha
 }
 
 // brief: without the lower objective, for narrow terminals.
-static void compose(const Progress *progress, const blo_step_result *result, double now, bool brief,
-                    Line *line) {
+static void compose(const Progress *progress, const blo_step_result *result,
+                    int64_t objectives_step, double now, bool brief, Line *line) {
   if (progress->stage[0]) line_add(line, "%s ", progress->stage);
   line_add(line, "step %" PRId64 "/%" PRId64, result->iteration, progress->iterations);
   if (result->has_upper) line_add(line, "  upper %.5g", result->upper_objective);
   if (result->has_lower && !brief) line_add(line, "  lower %.5g", result->lower_objective);
+  if ((result->has_upper || result->has_lower) && objectives_step != result->iteration)
+    line_add(line, " (step %" PRId64 ")", objectives_step);
   if (result->has_norm) line_add(line, "  |hypergradient| %.3g", result->hypergradient_norm);
   double elapsed = now - progress->start;
   int64_t made = result->iteration - progress->first_step;
@@ -76,13 +78,14 @@ static void compose(const Progress *progress, const blo_step_result *result, dou
   line_add(line, "  %s left", left);
 }
 
-void blo_progress_step(Progress *progress, const blo_step_result *result, bool always) {
+void blo_progress_step(Progress *progress, const blo_step_result *result, int64_t objectives_step,
+                       bool always) {
   if (progress->quiet) return;
   double now = blo_seconds();
   if (!always && now - progress->last < (progress->terminal ? 0.1 : 2.0)) return;
   progress->last = now;
   Line line = {.length = 0};
-  compose(progress, result, now, false, &line);
+  compose(progress, result, objectives_step, now, false, &line);
   if (!progress->terminal) {
     fprintf(progress->file, "%s\n", line.text);
     return;
@@ -90,7 +93,7 @@ void blo_progress_step(Progress *progress, const blo_step_result *result, bool a
   int room = progress->columns - 1;
   if (line.length > (size_t)room) {
     line = (Line){.length = 0};
-    compose(progress, result, now, true, &line);
+    compose(progress, result, objectives_step, now, true, &line);
   }
   fprintf(progress->file, "\r\033[K%.*s", room, line.text);
   fflush(progress->file);

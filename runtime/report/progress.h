@@ -18,8 +18,10 @@ typedef struct Progress {
 double blo_seconds(void); // of a clock that only goes forward
 void blo_progress_begin(Progress *progress, const char *stage, int64_t iterations,
                         int64_t first_step, bool quiet);
-/// Shows the step if enough time has passed since the last one, or `always`.
-void blo_progress_step(Progress *progress, const blo_step_result *result, bool always);
+/// Shows the step if enough time has passed since the last one, or `always`. The objectives are
+/// those of the step `objectives_step`, which is named where it is an earlier one.
+void blo_progress_step(Progress *progress, const blo_step_result *result, int64_t objectives_step,
+                       bool always);
 /// Takes the line off the terminal, for other text or at the end.
 void blo_progress_clear(Progress *progress);
 /// "3.2 s", "2 min 5 s", "1 h 4 min"

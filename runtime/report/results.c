@@ -216,7 +216,10 @@ static blo_status save_stage_results(blo_instance *instance, size_t s, blo_npz *
     status = blo_view_leaf(instance, s, stage->state[i].name, &view);
     if (!status) status = add_result(npz, program, stage, "", &view);
   }
-  for (size_t i = 0; i < stage->report_count && !status && instance->stages[s].reported; i++) {
+  // Reports of an earlier step would pass for those of the variables beside them.
+  bool current = blo_report_step(instance, s) == blo_iteration(instance, s);
+  for (size_t i = 0; i < stage->report_count && !status && instance->stages[s].reported && current;
+       i++) {
     status = blo_view_report(instance, s, stage->reports[i].name, &view);
     if (!status) status = add_result(npz, program, stage, "report.", &view);
   }

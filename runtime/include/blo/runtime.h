@@ -101,8 +101,8 @@ blo_status blo_bind(blo_instance *instance, const blo_array *array);
 /* Start values. Runs the program's own data first where it has any. */
 blo_status blo_init(blo_instance *instance, size_t stage, int64_t seed);
 /* One outer step. The state changes only when the step succeeds: a step that was stopped
- * (BLO_STOPPED), whose numbers are not finite (BLO_DIVERGED) or broke an `ensure` (BLO_BAD_DATA)
- * leaves the last good one. */
+ * (BLO_STOPPED), whose objectives or variables are not finite (BLO_DIVERGED) or that broke an `ensure` (BLO_BAD_DATA)
+ * leaves the last good one. A step in which the program's `stop = ...` holds always reports. */
 blo_status blo_step(blo_instance *instance, size_t stage, int32_t reporting,
                     blo_step_result *result);
 /* The file-level reports from the present state. */
@@ -132,6 +132,9 @@ blo_status blo_call_entry(blo_instance *instance, const char *name, const blo_ar
 blo_status blo_view_leaf(blo_instance *instance, size_t stage, const char *name, blo_array *view);
 blo_status blo_view_report(blo_instance *instance, size_t stage, const char *name, blo_array *view);
 blo_status blo_view_final(blo_instance *instance, size_t stage, const char *name, blo_array *view);
+/* The step that blo_view_report shows: the last one that reported, 0 before there is one. A run that
+ * was stopped or diverged may be further on. */
+int64_t blo_report_step(const blo_instance *instance, size_t stage);
 /* The hypergradient of the last step with respect to an upper variable. */
 blo_status blo_view_hypergradient(blo_instance *instance, size_t stage, const char *leaf,
                                   blo_array *view);
