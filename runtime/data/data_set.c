@@ -28,11 +28,17 @@ static blo_status load_source(blo_data_set *set, const char *source) {
   if (!given) return BLO_NO_MEMORY;
   struct stat status;
   bool folder = stat(path, &status) == 0 && S_ISDIR(status.st_mode);
-  size_t before = set->array_count;
+  size_t before = set->array_count, files_before = set->file_count;
+  size_t warnings_before = set->warning_count;
   blo_status result =
       folder ? blo_source_add_folder(set, path, given) : blo_source_add_file(set, path, given, "");
   blo_release(set->context, given);
-  if (!result && set->array_count == before) {
+  for (size_t i = files_before; i < set->file_count; i++)
+    ((SourceFile *)set->files[i])->named = !folder;
+  if (!result && set->array_count == before && set->warning_count > warnings_before) {
+    result = blo_fail(set->context, BLO_BAD_DATA, "E0604", "%s",
+                      (const char *)set->warnings[warnings_before]);
+  } else if (!result && set->array_count == before) {
     result = blo_fail(set->context, BLO_BAD_DATA, "E0602", "%s holds no data", path);
     blo_fail_help(set->context, "data is read from .npy, .npz, .csv and IDX files");
   }
@@ -86,6 +92,8 @@ void blo_data_free(blo_data_set *set) {
     blo_release(context, file);
   }
   for (size_t i = 0; i < set->copy_count; i++) blo_release(context, set->copies[i]);
+  for (size_t i = 0; i < set->warning_count; i++) blo_release(context, set->warnings[i]);
+  blo_release(context, set->warnings);
   blo_release(context, set->arrays);
   blo_release(context, set->files);
   blo_release(context, set->copies);
@@ -100,6 +108,25 @@ blo_data_info blo_data_describe(const blo_data_set *set, size_t index) {
   const SourceArray *array = blo_source_at(set, index);
   return (blo_data_info){array->label, array->is_text ? "text" : blo_element_name(array->element),
                          array->rank, array->shape};
+}
+
+size_t blo_data_warning_count(const blo_data_set *set) {
+  return set->warning_count;
+}
+
+const char *blo_data_warning(const blo_data_set *set, size_t index) {
+  return set->warnings[index];
+}
+
+int32_t blo_data_uses_file(const blo_data_set *set, const char *path) {
+  struct stat status;
+  if (stat(path, &status) != 0) return 0;
+  for (size_t i = 0; i < set->file_count; i++) {
+    const SourceFile *file = set->files[i];
+    bool same = file->file.device == status.st_dev && file->file.inode == status.st_ino;
+    if (same && (file->named || file->used)) return 1;
+  }
+  return 0;
 }
 
 // ---- dims ----
@@ -279,7 +306,8 @@ blo_status blo_data_infer_dims(blo_context *context, blo_data_set *set, const bl
 
 blo_status blo_data_bind_dims(blo_context *context, blo_data_set *set, const blo_program *program,
                               const blo_dim *given, size_t given_count, int64_t *values) {
-  blo_status status = blo_data_infer_dims(context, set, program, given, given_count, values);
+  blo_status status = set ? blo_source_check_names(set, program) : BLO_OK;
+  if (!status) status = blo_data_infer_dims(context, set, program, given, given_count, values);
   if (status) return status;
   for (size_t i = 0; i < program->dim_count; i++) {
     if (values[i] >= 0) continue;
@@ -312,6 +340,8 @@ blo_status blo_data_read(blo_data_set *set, const blo_program *program, size_t d
   }
   const void *data = NULL;
   blo_status status = blo_source_read(set, source, declared, &data);
+  if (!status) status = blo_source_check_finite(set, source, declared, data);
+  source->file->used = true;
   array->data = (void *)(uintptr_t)data;
   return status;
 }

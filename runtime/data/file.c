@@ -28,11 +28,19 @@ blo_status blo_file_open(blo_context *context, const char *path, blo_file *file)
     if (mapping == MAP_FAILED) {
       result = fail_with_reason(context, path, errno);
     } else {
-      *file = (blo_file){mapping, (size_t)status.st_size, mapping};
+      *file = (blo_file){.bytes = mapping, .length = (size_t)status.st_size, .mapping = mapping};
     }
+  }
+  if (!result) {
+    file->device = status.st_dev;
+    file->inode = status.st_ino;
   }
   close(descriptor);
   return result;
+}
+
+bool blo_file_same(const blo_file *a, const blo_file *b) {
+  return a->device == b->device && a->inode == b->inode;
 }
 
 void blo_file_close(blo_file *file) {

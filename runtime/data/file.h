@@ -9,10 +9,13 @@ typedef struct blo_file {
   const unsigned char *bytes;
   size_t length;
   void *mapping; // NULL for an empty file
+  uint64_t device, inode;
 } blo_file;
 
 /// Maps a regular file. On failure the error says path and reason.
 blo_status blo_file_open(blo_context *context, const char *path, blo_file *file);
 void blo_file_close(blo_file *file);
+/// Are both the same file, whatever path leads to it?
+bool blo_file_same(const blo_file *a, const blo_file *b);
 
 #endif

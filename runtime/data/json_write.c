@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-static void put_text(FILE *file, const char *text) {
+void blo_json_string(FILE *file, const char *text) {
   putc('"', file);
   for (; *text; text++) {
     unsigned char c = (unsigned char)*text;
@@ -35,7 +35,7 @@ static void put_number(FILE *file, double value, int digits) {
 static void put_key(blo_json *json, const char *key) {
   if (json->comma) putc(',', json->file);
   json->comma = true;
-  put_text(json->file, key);
+  blo_json_string(json->file, key);
   putc(':', json->file);
 }
 
@@ -68,7 +68,7 @@ void blo_json_integer(blo_json *json, const char *key, int64_t value) {
 
 void blo_json_text(blo_json *json, const char *key, const char *text) {
   put_key(json, key);
-  put_text(json->file, text);
+  blo_json_string(json->file, text);
 }
 
 static void put_axis(FILE *file, const blo_array *array, int axis, size_t *element) {

@@ -17,6 +17,8 @@ void blo_json_end_line(blo_json *json); // ends the object and flushes the line
 void blo_json_number(blo_json *json, const char *key, double value);
 void blo_json_integer(blo_json *json, const char *key, int64_t value);
 void blo_json_text(blo_json *json, const char *key, const char *text);
+/// A string in quotes, for lists.
+void blo_json_string(FILE *file, const char *text);
 /// A scalar as a number, a tensor as nested lists.
 void blo_json_array(blo_json *json, const char *key, const blo_array *array);
 

@@ -66,6 +66,11 @@ static bool same_but_case(const char *a, const char *b) {
 }
 
 static blo_status not_found(blo_data_set *set, const blo_data *declared) {
+  if (set->warning_count) { // the array may be in there
+    blo_fail(set->context, BLO_BAD_DATA, "E0604", "no data for `%s` (%s), and %s", declared->name,
+             declared->place, (const char *)set->warnings[0]);
+    return BLO_BAD_DATA;
+  }
   char list[768];
   size_t at = 0;
   const char *field = strchr(declared->name, '.');
@@ -94,6 +99,12 @@ static blo_status not_found(blo_data_set *set, const blo_data *declared) {
   return BLO_BAD_DATA;
 }
 
+// The same array reached twice: the file was named twice, or also lies in a folder that was named.
+static bool same_array(const SourceArray *a, const SourceArray *b) {
+  return blo_file_same(&a->file->file, &b->file->file) && strcmp(a->member, b->member) == 0 &&
+         a->is_text == b->is_text && a->column_count == b->column_count;
+}
+
 SourceArray *blo_source_match(blo_data_set *set, const blo_data *declared) {
   SourceArray *found = NULL, *other = NULL;
   int best = RULE_NONE;
@@ -103,6 +114,7 @@ SourceArray *blo_source_match(blo_data_set *set, const blo_data *declared) {
     // Of a table's columns, one called x comes before the matrix of columns x0, x1, ...
     if (rule == best && found && found->is_text && array->is_text && array->file == found->file)
       continue;
+    if (rule == best && found && same_array(found, array)) continue;
     if (rule < best) {
       best = rule;
       found = array;
@@ -122,4 +134,71 @@ SourceArray *blo_source_match(blo_data_set *set, const blo_data *declared) {
     return NULL;
   }
   return found;
+}
+
+// ---- names that the user gave ----
+
+// Changes of one letter that lead from one name to the other, up to 9.
+static size_t name_distance(const char *a, const char *b) {
+  enum { LONGEST = 63, TOO_FAR = 9 };
+  size_t row[LONGEST + 1], a_length = strlen(a), b_length = strlen(b);
+  if (a_length > LONGEST || b_length > LONGEST) return TOO_FAR;
+  for (size_t j = 0; j <= b_length; j++) row[j] = j;
+  for (size_t i = 1; i <= a_length; i++) {
+    size_t diagonal = row[0];
+    row[0] = i;
+    for (size_t j = 1; j <= b_length; j++) {
+      size_t changed = diagonal + (lower(a[i - 1]) != lower(b[j - 1]));
+      size_t added = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
+      diagonal = row[j];
+      row[j] = changed < added ? changed : added;
+    }
+  }
+  return row[b_length] < TOO_FAR ? row[b_length] : TOO_FAR;
+}
+
+static bool names_data(const char *given, const blo_data *declared) {
+  const char *dot = strchr(declared->name, '.');
+  return strcmp(given, declared->name) == 0 ||
+         (dot && is_prefix(given, declared->name, (size_t)(dot - declared->name)));
+}
+
+static blo_status unknown_name(blo_data_set *set, const SourceFile *file,
+                               const blo_program *program) {
+  char nearest[128] = "", list[512] = "", table[128];
+  size_t distance = 3, at = 0;
+  blo_fail(set->context, BLO_BAD_DATA, "E0602",
+           "--data %s=%s: the program declares no table or array `%s`", file->given, file->label,
+           file->given);
+  for (size_t i = 0; i < program->data_count; i++) {
+    const char *name = program->data[i].name, *dot = strchr(name, '.');
+    if (program->data[i].computed) continue;
+    int length = (int)(dot ? dot - name : (ptrdiff_t)strlen(name));
+    snprintf(table, sizeof table, "%.*s", strchr(file->given, '.') ? (int)strlen(name) : length,
+             name);
+    if (name_distance(file->given, table) < distance) {
+      distance = name_distance(file->given, table);
+      snprintf(nearest, sizeof nearest, "%s", table);
+    }
+    if (at + 140 >= sizeof list || (at && strstr(list, table))) continue;
+    int written = snprintf(list + at, sizeof list - at, "%s%s", at ? ", " : "", table);
+    if (written > 0) at += (size_t)written;
+  }
+  if (nearest[0]) {
+    blo_fail_help(set->context, "did you mean `%s`?", nearest);
+  } else if (at) {
+    blo_fail_help(set->context, "it reads %s", list);
+  }
+  return BLO_BAD_DATA;
+}
+
+blo_status blo_source_check_names(blo_data_set *set, const blo_program *program) {
+  for (size_t f = 0; f < set->file_count; f++) {
+    const SourceFile *file = set->files[f];
+    bool known = !file->given[0];
+    for (size_t i = 0; i < program->data_count && !known; i++)
+      known = !program->data[i].computed && names_data(file->given, &program->data[i]);
+    if (!known) return unknown_name(set, file, program);
+  }
+  return BLO_OK;
 }

@@ -116,6 +116,22 @@ static blo_status check_classes(blo_data_set *set, const SourceArray *array,
   return BLO_OK;
 }
 
+blo_status blo_source_check_finite(blo_data_set *set, const SourceArray *array,
+                                   const blo_data *declared, const void *data) {
+  size_t bad = blo_first_not_finite(data, declared->dtype, array->elements);
+  if (bad == array->elements) return BLO_OK;
+  blo_array view = {.dtype = declared->dtype, .data = (void *)(uintptr_t)data};
+  double value = blo_array_element(&view, bad);
+  char place[320];
+  print_element(place, sizeof place, array, bad);
+  const char *index = place + strlen(array->label);
+  blo_fail(set->context, BLO_BAD_DATA, "E0606", "%s holds %s%s%s (%s)", array->label,
+           value != value ? "a NaN" : "an infinity", index[0] ? " at " : "", index,
+           declared->place);
+  blo_fail_help(set->context, "leave such rows out, or fill them in, before saving");
+  return BLO_BAD_DATA;
+}
+
 static blo_status read_text(blo_data_set *set, const SourceArray *array, const blo_data *declared,
                             const void **data) {
   size_t bytes;

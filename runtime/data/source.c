@@ -407,6 +407,26 @@ static bool is_folder(const char *path) {
   return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
 }
 
+// A damaged file of a folder may be one that nobody wants, so it is left out, with a warning.
+static blo_status add_file_of_folder(blo_data_set *set, const char *path, const char *given,
+                                     const char *table) {
+  size_t before = set->array_count;
+  blo_status status = blo_source_add_file(set, path, given, table);
+  if (status != BLO_BAD_DATA) return status;
+  while (set->array_count > before) {
+    SourceArray *array = blo_source_at(set, --set->array_count);
+    blo_release(set->context, array->member);
+    blo_release(set->context, array->label);
+    blo_release(set->context, array);
+  }
+  const char *text = blo_last_error(set->context)->text;
+  if (!blo_list_reserve(set->context, &set->warnings, set->warning_count, &set->warning_capacity))
+    return BLO_NO_MEMORY;
+  char *copy = blo_copy_text(set->context, text, strlen(text));
+  if (copy) set->warnings[set->warning_count++] = copy;
+  return copy ? BLO_OK : BLO_NO_MEMORY;
+}
+
 // Folders inside the folder give their name as the table of the files in them, one level deep.
 static blo_status add_folder(blo_data_set *set, const char *path, const char *given,
                              const char *table) {
@@ -420,7 +440,7 @@ static blo_status add_folder(blo_data_set *set, const char *path, const char *gi
     } else if (is_folder(inner)) {
       if (!table[0]) status = add_folder(set, inner, given, names[i]);
     } else if (is_data_name(names[i])) {
-      status = blo_source_add_file(set, inner, given, table);
+      status = add_file_of_folder(set, inner, given, table);
     }
     blo_release(set->context, inner);
   }

@@ -12,6 +12,8 @@
 typedef struct SourceFile {
   char *label; // file name as messages show it: "train.npz"
   char *given; // "train" of train=file.npz, or ""
+  bool named;  // on the command line, not found in a folder
+  bool used;   // an array was read from it
   char *group; // file name without its ending, "" where the file says nothing; or the folder of a
                // file
   blo_file file;
@@ -47,6 +49,8 @@ struct blo_data_set {
   size_t array_count, array_capacity;
   void **copies; // converted arrays handed out
   size_t copy_count, copy_capacity;
+  void **warnings; // texts about files of folders that were left out
+  size_t warning_count, warning_capacity;
 };
 
 static inline SourceArray *blo_source_at(const blo_data_set *set, size_t index) {
@@ -61,12 +65,18 @@ blo_status blo_source_add_folder(blo_data_set *set, const char *path, const char
 
 /// The array for the declared name; NULL with the error set when there is none or more than one.
 SourceArray *blo_source_match(blo_data_set *set, const blo_data *declared);
+/// Refuses names of `name=FILE` that the program does not declare.
+blo_status blo_source_check_names(blo_data_set *set, const blo_program *program);
 /// The shape that the array has for a declaration: its own, or with the last axes taken together
 /// when it has more axes than declared (images as rows of pixels). False when the ranks do not fit.
 bool blo_source_shape(const SourceArray *array, const blo_data *declared, int64_t *shape);
 /// The array's elements as `dtype`, in place where possible. `declared` serves the messages.
 blo_status blo_source_read(blo_data_set *set, SourceArray *array, const blo_data *declared,
                            const void **data);
+
+/// Refuses NaN and infinity in data that was read: nothing that is computed from them is a number.
+blo_status blo_source_check_finite(blo_data_set *set, const SourceArray *array,
+                                   const blo_data *declared, const void *data);
 
 /// Grows a pointer list by one place; false when there is no memory.
 bool blo_list_reserve(blo_context *context, void ***items, size_t count, size_t *capacity);

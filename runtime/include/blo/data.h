@@ -31,6 +31,12 @@ typedef struct blo_data_info {
 } blo_data_info;
 size_t blo_data_count(const blo_data_set *set);
 blo_data_info blo_data_describe(const blo_data_set *set, size_t index);
+/* Files of folders that could not be read and were left out: "old.npz is damaged: ...". */
+size_t blo_data_warning_count(const blo_data_set *set);
+const char *blo_data_warning(const blo_data_set *set, size_t index);
+/* Is `path` a file that was named as a source, or one that an array was read from? Writing to it
+ * would destroy the data. */
+int32_t blo_data_uses_file(const blo_data_set *set, const char *path);
 
 /* Infers the dims of a program from the arrays that match its declarations. Uses only dims,
  * dim_values, data and conditions of `program`, so it works before the rest is compiled. `given`
