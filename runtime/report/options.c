@@ -20,8 +20,8 @@ typedef struct CommandLine {
 
 static const char help_text[] =
     "usage: %s [options]\n"
-    "  --data DIR|FILE|name=FILE ...  data files (.npy, .npz, CSV, IDX), matched by declared "
-    "names\n"
+    "  --data DIR|FILE|name=FILE      data files (.npy, .npz, CSV, IDX), matched by declared "
+    "names; may be repeated\n"
     "  -D dim=SIZE                    a size that no data file gives\n"
     "  --seed N                       seed of all random draws\n"
     "  --out FILE.npz                 where results go (default NAME.results.npz; - for nowhere)\n"
@@ -74,22 +74,19 @@ static int take_dim(CommandLine *line, const char *text) {
   memcpy(line->dim_names[at], text, length);
   line->dim_names[at][length] = '\0';
   line->dims[at].name = line->dim_names[at];
+  for (size_t i = 0; i < at; i++)
+    if (strcmp(line->dim_names[i], line->dim_names[at]) == 0)
+      return usage_error(line, "-D %s is given twice", line->dim_names[at]);
   if (!read_integer(equals + 1, 0, &line->dims[at].value))
     return usage_error(line, "-D %s: the size is no number", text);
   line->options.dim_count++;
   return 0;
 }
 
-// Takes the value and all that follows up to the next option.
-static int take_sources(CommandLine *line, const char *first) {
-  const char *source = first;
-  while (source) {
-    if (line->options.source_count == MOST_SOURCES)
-      return usage_error(line, "too many data files at `%s`; name their folder", source);
-    line->sources[line->options.source_count++] = source;
-    bool more = line->at + 1 < line->count && line->arguments[line->at + 1][0] != '-';
-    source = more ? line->arguments[++line->at] : NULL;
-  }
+static int take_source(CommandLine *line, const char *source) {
+  if (line->options.source_count == MOST_SOURCES)
+    return usage_error(line, "too many data files at `%s`; name their folder", source);
+  line->sources[line->options.source_count++] = source;
   return 0;
 }
 
@@ -135,12 +132,15 @@ static int take_option(CommandLine *line) {
       return 0;
     }
   }
-  if ((value = option_value(line, "--data", &missing))) return take_sources(line, value);
+  if ((value = option_value(line, "--data", &missing))) return take_source(line, value);
   if ((value = option_value(line, "-D", &missing))) return take_dim(line, value);
   if (!missing && strncmp(argument, "-D", 2) == 0) return take_dim(line, argument + 2);
   int code = take_numbers(line, &taken, &missing);
   if (taken) return code;
   if (missing) return usage_error(line, "`%s` needs a value", argument);
+  if (argument[0] != '-' && line->options.source_count)
+    return usage_error(line, "nothing says what `%s` is; write --data before each data file",
+                       argument);
   return usage_error(line, "unknown option `%s`", argument);
 }
 

@@ -6,14 +6,17 @@
 #include "data/json_write.h"
 #include "report/history.h"
 #include "report/interrupt.h"
+#include "report/message.h"
 #include "report/plot.h"
 #include "report/progress.h"
 #include "report/results.h"
 #include <blo/driver.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { SMALL_VECTOR = 8, OBJECTIVE_COLUMNS = 3 };
@@ -22,7 +25,8 @@ typedef struct Run {
   const blo_program *program;
   const blo_run_options *options;
   blo_context *context;
-  blo_data_set *data;
+  blo_data_set *data;     // loaded here
+  blo_data_set *all_data; // that, or the caller's
   blo_instance *instance;
   FILE *log;
   char *out;
@@ -35,18 +39,9 @@ typedef struct Run {
   double *report_values;
   const char *objective_names[OBJECTIVE_COLUMNS];
   double last_checkpoint;
-  blo_step_result last; // with the objectives of the last step that reported
+  blo_step_result last; // with the objectives of the last step that reported:
+  int64_t objectives_step;
 } Run;
-
-void blo_print_error(const blo_context *context) {
-  const blo_error *error = blo_last_error(context);
-  if (error->code[0]) {
-    fprintf(stderr, "error[%s]: %s\n", error->code, error->text);
-  } else {
-    fprintf(stderr, "error: %s\n", error->text);
-  }
-  if (error->help[0]) fprintf(stderr, "   = help: %s\n", error->help);
-}
 
 static int exit_code(blo_status status) {
   switch (status) {
@@ -75,6 +70,10 @@ static const char *shown_stage_name(const Run *run) {
   return run->program->stage_count > 1 ? run->program->stages[run->stage].name : "";
 }
 
+static void print_error(const Run *run) {
+  blo_print_error_as(run->context, run->options->errors);
+}
+
 // ---- notes ----
 
 // Warnings of library code: each once when it first appears.
@@ -85,7 +84,7 @@ static void show_new_warnings(Run *run) {
     const blo_note *note = &run->program->notes[i];
     if (note->code[0] == 'E') continue;
     blo_progress_clear(&run->progress);
-    fprintf(stderr, "warning[%s]: %s\n  --> %s\n", note->code, note->text, note->place);
+    blo_print_message(run->options->errors, "warning", note->code, note->text, note->place, "");
   }
 }
 
@@ -94,7 +93,9 @@ static void show_repeated_warnings(Run *run) {
     const blo_note *note = &run->program->notes[i];
     int64_t total = blo_note_total(run->instance, i);
     if (total < 2 || note->code[0] == 'E') continue;
-    fprintf(stderr, "warning[%s]: %s: raised %" PRId64 " times\n", note->code, note->place, total);
+    char text[64];
+    snprintf(text, sizeof text, "raised %" PRId64 " times", total);
+    blo_print_message(run->options->errors, "warning", note->code, text, note->place, "");
   }
 }
 
@@ -158,6 +159,9 @@ static void log_stage_end(Run *run, blo_status status, const char *message) {
   blo_json_text(&json, "status", blo_status_name(status));
   if (status) blo_json_text(&json, "message", message);
   log_objectives(&json, &run->last);
+  bool known = run->last.has_upper || run->last.has_lower;
+  if (known && run->objectives_step != run->last.iteration)
+    blo_json_integer(&json, "objectives_step", run->objectives_step);
   log_reports(run, &json, true);
   blo_json_end_line(&json);
 }
@@ -200,13 +204,14 @@ static int32_t after_step(void *self, const blo_step_result *result) {
   Run *run = self;
   const blo_run_options *options = run->options;
   remember(&run->last, result);
+  if (result->reported) run->objectives_step = result->iteration;
   bool ends = result->iteration == run->progress.iterations || result->stop;
   show_new_warnings(run);
   if (result->reported) {
     record(run, result, ends);
     log_step(run, result);
   }
-  blo_progress_step(&run->progress, &run->last, ends);
+  blo_progress_step(&run->progress, &run->last, run->objectives_step, ends);
   if (!options->checkpoint) return 0;
   double seconds = options->checkpoint_seconds > 0.0 ? options->checkpoint_seconds : 60.0;
   double now = blo_seconds();
@@ -214,8 +219,17 @@ static int32_t after_step(void *self, const blo_step_result *result) {
   run->last_checkpoint = now;
   if (!blo_checkpoint_save(run->instance, options->checkpoint)) return 0;
   blo_progress_clear(&run->progress);
-  blo_print_error(run->context);
+  print_error(run);
   return 0; // the run itself is sound, so it goes on
+}
+
+// As %.6g, but the sign of a NaN means nothing.
+static void print_number(char *text, size_t bytes, double value) {
+  if (isnan(value)) {
+    snprintf(text, bytes, "nan");
+  } else {
+    snprintf(text, bytes, "%.6g", value);
+  }
 }
 
 static void print_value(const blo_array *view, const char *after) {
@@ -229,7 +243,9 @@ static void print_value(const blo_array *view, const char *after) {
     } else if (view->dtype >= BLO_I32) {
       printf("%.0f", value);
     } else {
-      printf("%.6g", value);
+      char number[32];
+      print_number(number, sizeof number, value);
+      fputs(number, stdout);
     }
   }
   printf("%s%s\n", view->rank ? "]" : "", after);
@@ -242,12 +258,21 @@ static void print_named(const Run *run, const blo_array *view, const char *after
   print_value(view, after);
 }
 
-// "   (step 1: 0.19)" for a report that is a number: what the run began with.
-static void print_first_value(const Run *run, size_t report, char *text, size_t bytes) {
+// What stands behind a report: the step that it belongs to where that is not the last one, or, for
+// a number, what the run began with: "   (step 1: 0.19)".
+static void print_remark(const Run *run, size_t report, char *text, size_t bytes) {
+  int64_t step = blo_report_step(run->instance, run->stage);
+  int64_t last = blo_iteration(run->instance, run->stage);
   text[0] = '\0';
+  if (step != last) {
+    snprintf(text, bytes, "   (step %" PRId64 ", run stopped in step %" PRId64 ")", step, last);
+    return;
+  }
   if (run->reports.count < 2 || !run->report_names[report][0]) return;
   const double *first = blo_history_row(&run->reports, 0);
-  snprintf(text, bytes, "   (step %.0f: %.6g)", first[0], first[1 + report]);
+  char number[32];
+  print_number(number, sizeof number, first[1 + report]);
+  snprintf(text, bytes, "   (step %.0f: %s)", first[0], number);
 }
 
 // Final reports, and the variables that are small enough to read.
@@ -260,10 +285,10 @@ static void print_results(const Run *run) {
       print_named(run, &view, "");
   }
   for (size_t i = 0; i < stage->report_count; i++) {
-    char first[64];
-    print_first_value(run, i, first, sizeof first);
+    char remark[96];
+    print_remark(run, i, remark, sizeof remark);
     if (!blo_view_report(run->instance, run->stage, stage->reports[i].name, &view))
-      print_named(run, &view, first);
+      print_named(run, &view, remark);
   }
   for (size_t i = 0; i < stage->final_count; i++) {
     if (!blo_view_final(run->instance, run->stage, stage->finals[i].name, &view))
@@ -281,6 +306,7 @@ static blo_status begin_stage(Run *run) {
   run->report_names = blo_allocate_array(run->context, stage->report_count, sizeof(char *));
   run->report_values = blo_allocate_array(run->context, stage->report_count, sizeof(double));
   run->last = (blo_step_result){0};
+  run->objectives_step = 0;
   if (!run->report_names || !run->report_values ||
       blo_history_begin(run->context, OBJECTIVE_COLUMNS, &run->objectives) ||
       blo_history_begin(run->context, stage->report_count, &run->reports))
@@ -312,22 +338,33 @@ static void say_how_it_ended(const Run *run, blo_status status) {
   } else if (status == BLO_NOT_CONVERGED) {
     fprintf(stderr, "not converged: %s\n", blo_last_error(run->context)->text);
   } else if (status) {
-    blo_print_error(run->context);
+    print_error(run);
   }
   if (run->options->quiet) return;
   fprintf(stderr, "%s%s%" PRId64 " steps in %s\n", stage, stage[0] ? ": " : "", made, time);
+}
+
+static void say_nothing_is_left(const Run *run) {
+  int64_t made = blo_iteration(run->instance, run->stage);
+  int64_t wanted = run->program->stages[run->stage].iterations;
+  if (!made || made < wanted) return;
+  fprintf(stderr,
+          "nothing is left to do: the checkpoint is of step %" PRId64 ", and the run has %" PRId64
+          " steps (--set upper.iters=N)\n",
+          made, wanted);
 }
 
 static blo_status run_stage(Run *run) {
   const blo_stage *stage = &run->program->stages[run->stage];
   blo_status status = begin_stage(run);
   if (status) {
-    blo_print_error(run->context);
+    print_error(run);
     return status;
   }
   blo_progress_begin(&run->progress, shown_stage_name(run), stage->iterations,
                      blo_iteration(run->instance, run->stage), run->options->quiet);
   run->last_checkpoint = run->progress.start;
+  say_nothing_is_left(run);
   status = blo_solve(run->instance, run->stage, report_distance(run), after_step, run);
   blo_progress_clear(&run->progress);
   show_new_warnings(run);
@@ -336,7 +373,7 @@ static blo_status run_stage(Run *run) {
   say_how_it_ended(run, status);
   blo_clear_stop(run->instance);
   blo_status finished = blo_finish(run->instance, run->stage);
-  if (finished) blo_print_error(run->context);
+  if (finished) print_error(run);
   if (!status) status = finished;
   log_stage_end(run, status, message);
   print_results(run);
@@ -365,7 +402,7 @@ static blo_status write_plot(Run *run) {
 // Says where a file was written, or why not; a failed write is a failed run.
 static blo_status report_file(Run *run, const char *what, const char *path, blo_status status) {
   if (status) {
-    blo_print_error(run->context);
+    print_error(run);
   } else if (!run->options->quiet) {
     fprintf(stderr, "%s written to %s\n", what, path);
   }
@@ -391,33 +428,103 @@ static blo_status write_files(Run *run) {
   return worst;
 }
 
-static blo_status open_all(Run *run) {
+static blo_status open_data(Run *run) {
   const blo_run_options *options = run->options;
-  char stem[200], path[256];
-  print_stem(stem, sizeof stem, run->program->name);
-  snprintf(path, sizeof path, "%s.results.npz", stem);
-  const char *out = options->out ? options->out : path;
-  run->out = blo_copy_text(run->context, out, strlen(out));
+  blo_status status = BLO_OK;
+  if (!options->data && options->source_count)
+    status = blo_data_load(run->context, options->sources, options->source_count, &run->data);
+  if (options->data) run->all_data = options->data;
+  if (run->data) run->all_data = run->data;
+  for (size_t i = 0; run->all_data && i < blo_data_warning_count(run->all_data); i++)
+    blo_print_message(options->errors, "warning", "E0604", blo_data_warning(run->all_data, i), "",
+                      "");
+  return status;
+}
+
+static blo_status open_instance(Run *run) {
+  const blo_run_options *options = run->options;
   size_t count = run->program->dim_count;
   blo_dim *dims = blo_allocate_array(run->context, count, sizeof *dims);
   int64_t *values = blo_allocate_array(run->context, count, sizeof *values);
-  blo_status status = run->out && dims && values ? BLO_OK : BLO_NO_MEMORY;
-  if (!status && !options->data && options->source_count)
-    status = blo_data_load(run->context, options->sources, options->source_count, &run->data);
-  blo_data_set *data = options->data ? options->data : run->data;
+  blo_status status = dims && values ? BLO_OK : BLO_NO_MEMORY;
   if (!status) status = blo_check_program(run->context, run->program);
   if (!status)
-    status = blo_data_bind_dims(run->context, data, run->program, options->dims, options->dim_count,
-                                values);
-  for (size_t i = 0; i < count && !status; i++) {
+    status = blo_data_bind_dims(run->context, run->all_data, run->program, options->dims,
+                                options->dim_count, values);
+  for (size_t i = 0; i < count && !status; i++)
     dims[i] = (blo_dim){run->program->dims[i], values[i]};
-  }
   if (!status) status = blo_open(run->context, run->program, dims, count, &run->instance);
-  if (!status) status = blo_data_bind(data, run->instance, run->program);
-  if (!status && options->resume) status = blo_checkpoint_load(run->instance, options->resume);
+  if (!status) status = blo_data_bind(run->all_data, run->instance, run->program);
   blo_release(run->context, dims);
   blo_release(run->context, values);
+  return status;
+}
+
+// Programs may loop over no rows at all, so an empty array is no error; a mean over it is no
+// number.
+static void warn_of_empty_data(const Run *run) {
+  for (size_t i = 0; i < run->program->data_count; i++) {
+    const blo_data *declared = &run->program->data[i];
+    blo_array view;
+    if (declared->computed || blo_view_data(run->instance, declared->name, &view)) continue;
+    if (blo_array_count(&view)) continue;
+    char shape[160], text[512];
+    blo_shape_print(shape, sizeof shape, view.shape, (size_t)view.rank);
+    snprintf(text, sizeof text, "the data for `%s` is empty: it has shape %s", declared->name,
+             shape);
+    blo_print_message(run->options->errors, "warning", "E0601", text, declared->place,
+                      "means over no elements are not numbers");
+  }
+}
+
+// ---- what will be written: refused before the run where that cannot work ----
+
+// The folder of `path` in `folder`: "." where it names none.
+static void print_folder(char *folder, size_t bytes, const char *path) {
+  const char *slash = strrchr(path, '/');
+  int length = slash == path ? 1 : (int)(slash ? slash - path : 0);
+  snprintf(folder, bytes, "%.*s", slash ? length : 1, slash ? path : ".");
+}
+
+static blo_status check_written(Run *run, const char *option, const char *path) {
+  char folder[4096], reason[128] = "";
+  struct stat status;
+  bool exists = stat(path, &status) == 0;
+  if (exists && S_ISDIR(status.st_mode)) {
+    strcpy(reason, "it is a folder");
+  } else if (exists && !S_ISREG(status.st_mode)) {
+    strcpy(reason, "it is no regular file");
+  } else {
+    print_folder(folder, sizeof folder, path);
+    bool writable = access(folder, W_OK | X_OK) == 0 && (!exists || access(path, W_OK) == 0);
+    if (!writable && strerror_r(errno, reason, sizeof reason) != 0)
+      strcpy(reason, "it cannot be written");
+  }
+  if (reason[0])
+    return blo_fail(run->context, BLO_BAD_ARGUMENT, "E0902", "%s %s: %s", option, path, reason);
+  if (!run->all_data || !blo_data_uses_file(run->all_data, path)) return BLO_OK;
+  blo_fail(run->context, BLO_BAD_ARGUMENT, "E0902", "%s %s would overwrite a data file", option,
+           path);
+  blo_fail_help(run->context, "give another name");
+  return BLO_BAD_ARGUMENT;
+}
+
+static blo_status check_files(Run *run) {
+  const blo_run_options *options = run->options;
+  blo_status status = BLO_OK;
+  if (strcmp(run->out, "-") != 0) status = check_written(run, "--out", run->out);
+  if (!status && options->plot) status = check_written(run, "--plot", options->plot);
+  if (!status && options->checkpoint)
+    status = check_written(run, "--checkpoint", options->checkpoint);
   if (status || !options->log) return status;
+  struct stat log; // may be a pipe or terminal, so only a plain file is checked
+  bool plain = stat(options->log, &log) == 0 && S_ISREG(log.st_mode);
+  return plain ? check_written(run, "--log", options->log) : BLO_OK;
+}
+
+static blo_status open_log(Run *run) {
+  const blo_run_options *options = run->options;
+  if (!options->log) return BLO_OK;
   run->log = fopen(options->log, options->resume ? "a" : "w");
   if (run->log) {
     setvbuf(run->log, NULL, _IOLBF, 0); // each line is there for whoever follows the run
@@ -426,6 +533,36 @@ static blo_status open_all(Run *run) {
   char reason[128];
   if (strerror_r(errno, reason, sizeof reason) != 0) strcpy(reason, "cannot be written");
   return blo_fail(run->context, BLO_BAD_ARGUMENT, "E0902", "%s: %s", options->log, reason);
+}
+
+// Goes on from the checkpoint. Its seed stays: the state was drawn from it.
+static blo_status resume(Run *run) {
+  const blo_run_options *options = run->options;
+  if (!options->resume) return BLO_OK;
+  blo_status status = blo_checkpoint_load(run->instance, options->resume);
+  for (size_t i = 0; i < run->program->stage_count && !status && options->has_seed; i++) {
+    const StageRun *stage = &run->instance->stages[i];
+    if (!stage->started || stage->seed == options->seed) continue;
+    status = blo_fail(run->context, BLO_BAD_ARGUMENT, "",
+                      "--seed %" PRId64 ": the run in %s began with seed %" PRId64, options->seed,
+                      options->resume, stage->seed);
+    blo_fail_help(run->context, "leave --seed out, or begin anew without --resume");
+  }
+  return status;
+}
+
+static blo_status open_all(Run *run) {
+  char stem[200], path[256];
+  print_stem(stem, sizeof stem, run->program->name);
+  snprintf(path, sizeof path, "%s.results.npz", stem);
+  const char *out = run->options->out ? run->options->out : path;
+  run->out = blo_copy_text(run->context, out, strlen(out));
+  blo_status status = run->out ? open_data(run) : BLO_NO_MEMORY;
+  if (!status) status = open_instance(run);
+  if (!status) status = check_files(run);
+  if (!status) warn_of_empty_data(run);
+  if (!status) status = resume(run);
+  return status ? status : open_log(run);
 }
 
 static void close_all(Run *run) {
@@ -448,9 +585,15 @@ static bool already_done(const Run *run) {
 }
 
 static int run_program(Run *run) {
-  blo_status status = open_all(run);
+  blo_status status = BLO_OK;
+  if (!run->program->stage_count) {
+    status =
+        blo_fail(run->context, BLO_BAD_ARGUMENT, "", "%s has nothing to run", run->program->name);
+    blo_fail_help(run->context, "a program has an `upper`, a `lower` and a `solve` block");
+  }
+  if (!status) status = open_all(run);
   if (status) {
-    blo_print_error(run->context);
+    print_error(run);
     return exit_code(status);
   }
   run->start = blo_seconds();

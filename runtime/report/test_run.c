@@ -99,7 +99,8 @@ static blo_status lay_out(TestRun *run) {
   blo_release(run->context, scratch);
   if (status) return status;
   run->workspace = total;
-  // Code may load the first element of an empty tensor before it drops it, so the block ends in spare bytes.
+  // Code may load the first element of an empty tensor before it drops it, so the block ends in
+  // spare bytes.
   if (!blo_add_bytes(total, workspace, &total) || !blo_add_bytes(total, BLO_ALIGNMENT, &total))
     total = SIZE_MAX;
   run->block = blo_allocate(run->context, total);

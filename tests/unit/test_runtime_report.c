@@ -72,6 +72,15 @@ static void assert_file_has(const char *name, const char *wanted) {
   fail_msg("%s lacks `%s`:\n%.2000s", name, wanted, text);
 }
 
+static void assert_file_lacks(const char *name, const char *unwanted) {
+  static char text[1 << 18];
+  size_t length = read_text(name, text, sizeof text);
+  assert_true(length > 0);
+  size_t wide = strlen(unwanted);
+  for (size_t i = 0; i + wide <= length; i++)
+    if (memcmp(text + i, unwanted, wide) == 0) fail_msg("%s has `%s`", name, unwanted);
+}
+
 static bool file_exists(const char *name) {
   return access(path_of(name), F_OK) == 0;
 }
@@ -204,10 +213,87 @@ static void test_usage(void **state) {
   assert_int_equal(RUN(program, "-D", "n"), 2);
   assert_int_equal(RUN(program, "--threads", "0"), 2);
   assert_int_equal(RUN(program, "stray"), 2);
+  assert_file_has("stderr.txt", "nothing says what `stray` is; write --data before each data file");
   assert_file_has("stderr.txt", "small: unknown option `--nothing`; --help lists the options\n");
   assert_int_equal(RUN(program, "--help"), 0);
   assert_file_has("stdout.txt", "usage: small [options]");
-  assert_int_equal(RUN(program, "--quiet", "--threads=2", "--seed=5", "-Dn=3", "-D", "n=3"), 0);
+  assert_int_equal(RUN(program, "--quiet", "--threads=2", "--seed=5", "-Dn=3"), 0);
+  assert_int_equal(RUN(program, "-Dn=3", "-D", "n=3"), 2);
+  assert_file_has("stderr.txt", "-D n is given twice");
+}
+
+// Reports of an earlier step say so, and are not saved beside the variables of a later one.
+static void test_reports_of_earlier_steps(void **state) {
+  (void)state;
+  script.diverge_at = 9;
+  const blo_program *program = small_program(&small, &script, false);
+  assert_int_equal(RUN(program, "--report-every", "3", "--log", path_of("log.jsonl")), 4);
+  assert_file_has("stdout.txt", "(step 6, run stopped in step 8)\n");
+  assert_file_has("log.jsonl", "\"objectives_step\":6,");
+  assert_file_lacks("out.npz", "report.error");
+}
+
+// A step in which `stop` holds reports, whatever the cadence.
+static void test_last_step_reports(void **state) {
+  (void)state;
+  script.finish_at = 12;
+  script.warn_at = 12;
+  const blo_program *program = small_program(&small, &script, true);
+  assert_int_equal(RUN(program, "--quiet", "--report-every", "10"), 0);
+  assert_true(result_value("out.npz", "report.error", 0) > 0.0);
+  assert_file_has("stderr.txt", "warning[W0703]: the multiplier is at its bound\n");
+}
+
+static int32_t unbounded_step(const blo_call *call) {
+  int32_t status = small_step(call);
+  double *w = call->outputs[1];
+  const double *t = call->inputs[1];
+  if (t[0] < 0.45) w[1] = -NAN;
+  return status;
+}
+
+// Objectives are known in steps that report; variables are looked at in every step.
+static void test_variables_stay_finite(void **state) {
+  (void)state;
+  const blo_program *program = small_program(&small, &script, false);
+  small.entries[1].run = unbounded_step;
+  assert_int_equal(RUN(program, "--quiet", "--report-every", "40"), 4);
+  assert_file_has("stderr.txt", "of stage main: `w` is not a number\n");
+  assert_true(result_value("out.npz", "w", 1) > 0.0);
+}
+
+// What would be written is looked at before the run.
+static void test_files_to_write(void **state) {
+  (void)state;
+  const blo_program *program = small_program(&small, &script, false);
+  const char *const options[] = {"--out", "--plot", "--checkpoint"};
+  for (size_t i = 0; i < 3; i++) {
+    assert_int_equal(RUN(program, options[i], "/nonexistent/x"), 1);
+    assert_int_equal(RUN(program, options[i], folder), 1);
+    assert_int_equal(RUN(program, options[i], path_of("data.npz")), 1);
+  }
+  assert_int_equal(RUN(program, "--log", path_of("data.npz")), 1);
+  assert_file_has("stderr.txt", "--plot /nonexistent/x: No such file or directory\n");
+  assert_file_has("stderr.txt", ": it is a folder\n");
+  assert_file_has("stderr.txt", "data.npz would overwrite a data file\n");
+  assert_int_equal(RUN(program, "--out", "/dev/null"), 1);
+  assert_false(file_exists("out.npz"));
+}
+
+static void test_error_formats(void **state) {
+  (void)state;
+  const blo_program *program = small_program(&small, &script, false);
+  const char *const sources[] = {path_of("nothing.npz")};
+  blo_run_options options = {.sources = sources, .source_count = 1, .errors = BLO_ERRORS_JSON};
+  int saved = redirect(STDERR_FILENO, "stderr.txt");
+  int code = blo_run(program, &options);
+  options.errors = BLO_ERRORS_SHORT;
+  code += blo_run(program, &options);
+  restore(STDERR_FILENO, saved);
+  assert_int_equal(code, 2);
+  assert_file_has("stderr.txt", "{\"severity\":\"error\",\"code\":\"E0602\",\"message\":\"/tmp/");
+  assert_file_has("stderr.txt", "\"path\":null,\"labels\":[],\"notes\":[],\"help\":[]}\n");
+  assert_file_has("stderr.txt", "\nerror[E0602]: /tmp/");
 }
 
 // Stopped by a checkpoint on the way and resumed: the same bits as the run that went through.
@@ -226,6 +312,21 @@ static void test_resume_is_exact(void **state) {
   assert_true(length > 500);
   assert_int_equal(read_text("resumed.npz", resumed, sizeof resumed), length);
   assert_memory_equal(whole, resumed, length);
+}
+
+// A seed that cannot count is refused, and a run that is complete says so.
+static void test_resume_of_other_settings(void **state) {
+  (void)state;
+  const blo_program *program = small_program(&small, &script, false);
+  assert_int_equal(RUN(program, "--quiet", "--seed", "5", "--checkpoint", path_of("c.npz")), 0);
+  assert_int_equal(RUN(program, "--quiet", "--seed", "5", "--resume", path_of("c.npz")), 0);
+  assert_int_equal(RUN(program, "--quiet", "--seed", "6", "--resume", path_of("c.npz")), 1);
+  assert_file_has("stderr.txt", "c.npz began with seed 5\n");
+  small.stage.iterations = 17;
+  assert_int_equal(RUN(program, "--quiet", "--resume", path_of("c.npz")), 0);
+  assert_file_has("stderr.txt", "nothing is left to do: the checkpoint is of step 40, and the run "
+                                "has 17 steps");
+  assert_file_has("stdout.txt", "largest = 0.0591");
 }
 
 static void test_foreign_checkpoints_are_refused(void **state) {
@@ -352,6 +453,12 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(test_run_writes_results, setup, teardown),
       cmocka_unit_test_setup_teardown(test_python_reads_our_files, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_reports_of_earlier_steps, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_last_step_reports, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_variables_stay_finite, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_files_to_write, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_error_formats, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_resume_of_other_settings, setup, teardown),
       cmocka_unit_test_setup_teardown(test_divergence_keeps_the_last_good_step, setup, teardown),
       cmocka_unit_test_setup_teardown(test_other_ends, setup, teardown),
       cmocka_unit_test_setup_teardown(test_usage, setup, teardown),

@@ -22,6 +22,11 @@ enum { /* exit codes of every program */
        BLO_EXIT_DIVERGED = 4
 };
 
+/* Form of errors and warnings: with places and help, one line each, or JSON lines. */
+typedef enum blo_error_format {
+  BLO_ERRORS_HUMAN, BLO_ERRORS_SHORT, BLO_ERRORS_JSON
+} blo_error_format;
+
 typedef struct blo_run_options {
   blo_context *context;       /* NULL: one of its own */
   blo_data_set *data;         /* loaded already; NULL: load the sources */
@@ -37,6 +42,7 @@ typedef struct blo_run_options {
   double checkpoint_seconds; /* between checkpoints while running; 0: 60 */
   int64_t report_every;      /* 0: the stage's own */
   bool quiet;                /* no progress */
+  int32_t errors;            /* a blo_error_format */
 } blo_run_options;
 
 /* Runs all stages of the program in order. Returns the exit code. */
@@ -45,6 +51,8 @@ int blo_run(const blo_program *program, const blo_run_options *options);
 int blo_main(const blo_program *program, int argc, char **argv);
 /* Prints the context's last error as `error[E0601]: text` with its help. */
 void blo_print_error(const blo_context *context);
+/* The same in a form of blo_error_format. */
+void blo_print_error_as(const blo_context *context, int32_t errors);
 
 /* ---- tests ---- */
 
