@@ -1,10 +1,13 @@
 // Reading the command line by tables. See options.h.
 #include "drive/options.h"
 
+#include "drive/cpu_names.h"
+
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 typedef struct VerbRow {
@@ -68,7 +71,7 @@ static const OptionRow option_rows[] = {
     {"--unfused", OPTION_UNFUSED, NULL, ON(RUN) | ON(TEST) | ON(BUILD) | ON(EMIT), "one kernel an op, for comparing"},
     {"--kernels", OPTION_KERNELS, NULL, ON(RUN) | ON(TEST) | ON(BUILD), "print the kernel count and compile time"},
     {"-v", OPTION_VERBOSE, NULL, COMPILING, "say more"},
-    {"--data", OPTION_RUNTIME, "SOURCE", ON(RUN), "folder, .npz, or name=file; may be repeated"},
+    {"--data", OPTION_RUNTIME, "SOURCE", ON(RUN), "folder, file, or name=file; may be repeated"},
     {"--seed", OPTION_RUNTIME, "N", ON(RUN) | ON(TEST), "seed of all random draws"},
     {"--threads", OPTION_RUNTIME, "N", ON(RUN), "threads to use; never changes a result"},
     {"--out", OPTION_RUNTIME, "FILE.npz", ON(RUN), "where the variables are written"},
@@ -121,6 +124,19 @@ static bool parse_dim(const char *text, Arena *arena, DimValue *dim) {
   return true;
 }
 
+static bool is_folder(const char *path) {
+  struct stat status;
+  return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
+}
+
+static int unknown_cpu(Arena *arena, const char *name) {
+  const char *near = cpu_nearest(name);
+  return usage(
+      "--target: no CPU is called `%s`; %s", name,
+      near ? arena_printf(arena, "did you mean `%s`?", near)
+           : "it is native, x86-64-v2, x86-64-v3, x86-64-v4 or a name such as skylake or znver3");
+}
+
 static int apply_option(Arena *arena, Options *options, const OptionRow *row, const char *value) {
   switch (row->id) {
   case OPTION_ERRORS:
@@ -134,12 +150,14 @@ static int apply_option(Arena *arena, Options *options, const OptionRow *row, co
       return usage("--errors is human, short or json, not `%s`%s", value, "");
     return 0;
   case OPTION_STD:
+    if (!is_folder(value)) return usage("--std %s: there is no such folder%s", value, "");
     options->library = value;
     return 0;
   case OPTION_SOLVE:
     options->solve = value;
     return 0;
   case OPTION_TARGET:
+    if (!cpu_known(value)) return unknown_cpu(arena, value);
     options->target = value;
     return 0;
   case OPTION_OUTPUT:
@@ -169,6 +187,9 @@ static int apply_option(Arena *arena, Options *options, const OptionRow *row, co
   case OPTION_DIM: {
     DimValue dim;
     if (!parse_dim(value, arena, &dim)) return usage("-D wants name=size, not `%s`%s", value, "");
+    for (size_t i = 0; i < options->dims.count; i++)
+      if (!strcmp(options->dims.data[i].name, dim.name))
+        return usage("-D %s is given twice%s", dim.name, "");
     VEC_PUSH(arena, &options->dims, dim);
     return 0;
   }
@@ -237,6 +258,10 @@ int options_parse(Arena *arena, int argc, char **argv, Options *options, bool *d
     return usage("`bloc %s` wants %s", argv[1], verbs[options->verb].arguments);
   if (options->files.count > 1 && options->verb == VERB_EXPLAIN)
     return usage("`bloc explain` takes one code, `%s` is a second%s", options->files.data[1], "");
+  if (options->files.count > 1 && options->verb == VERB_RUN)
+    return usage(
+        "`bloc %s` takes one program, `%s` is a second (write --data before each data file)",
+        argv[1], options->files.data[1]);
   if (options->files.count > 1 && options->verb != VERB_TEST)
     return usage("`bloc %s` takes one program, `%s` is a second", argv[1], options->files.data[1]);
   return 0;

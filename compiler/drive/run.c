@@ -17,10 +17,10 @@ static int bind_dims(Pipeline *p, const BuildOptions *build, RuntimeOptions *run
   if (run->options.source_count &&
       blo_data_load(context, run->options.sources, run->options.source_count, &run->options.data) !=
           BLO_OK)
-    return blo_print_error(context), 1;
+    return blo_print_error_as(context, run->options.errors), 1;
   if (blo_data_bind_dims(context, run->options.data, declared, run->options.dims,
                          run->options.dim_count, values) != BLO_OK)
-    return blo_print_error(context), 1;
+    return blo_print_error_as(context, run->options.errors), 1;
   *dims = ARENA_ARRAY(arena, DimValue, declared->dim_count);
   *count = declared->dim_count;
   for (size_t i = 0; i < declared->dim_count; i++)

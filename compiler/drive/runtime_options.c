@@ -54,6 +54,9 @@ int runtime_options_parse(Arena *arena, const Options *options, RuntimeOptions *
     blo_dim dim = {options->dims.data[i].name, options->dims.data[i].value};
     VEC_PUSH(arena, &run->dims, dim);
   }
+  run->options.errors = options->errors == ERRORS_JSON    ? BLO_ERRORS_JSON
+                        : options->errors == ERRORS_SHORT ? BLO_ERRORS_SHORT
+                                                          : BLO_ERRORS_HUMAN;
   run->options.sources = run->sources.data;
   run->options.source_count = run->sources.count;
   run->options.dims = run->dims.data;

@@ -5,6 +5,7 @@
 #include <blo/driver.h>
 
 #include <dirent.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,14 +39,35 @@ static void collect(Arena *arena, const char *path, int depth, PathList *paths) 
   if (depth == 0 || (dot && strcmp(dot, ".blo") == 0)) VEC_PUSH(arena, paths, path);
 }
 
-static void print_value(const char *label, const blo_array *array) {
-  enum { SHOWN = 8 };
+enum { SHOWN = 8 }; // values of a side
+
+static void print_value(const char *label, const blo_array *array, int digits) {
   if (!array->data) return;
   size_t count = blo_array_count(array);
   printf("    %s", label);
-  for (size_t i = 0; i < count && i < SHOWN; i++) printf(" %.15g", blo_array_element(array, i));
+  for (size_t i = 0; i < count && i < SHOWN; i++) {
+    double value = blo_array_element(array, i);
+    if (isnan(value))
+      fputs(" nan", stdout); // its sign means nothing
+    else
+      printf(" %.*g", digits, value);
+  }
   if (count > SHOWN) printf(" ... (%zu entries)", count);
   putchar('\n');
+}
+
+/// 15 digits, or all 17 where two different values would look the same.
+static int digits_of(const blo_array *left, const blo_array *right) {
+  if (!left->data || !right->data) return 15;
+  size_t count = blo_array_count(left), other = blo_array_count(right);
+  for (size_t i = 0; i < count && i < other && i < SHOWN; i++) {
+    double a = blo_array_element(left, i), b = blo_array_element(right, i);
+    char a_text[40], b_text[40];
+    snprintf(a_text, sizeof a_text, "%.15g", a);
+    snprintf(b_text, sizeof b_text, "%.15g", b);
+    if (a != b && strcmp(a_text, b_text) == 0) return 17;
+  }
+  return 15;
 }
 
 static void print_expectations(const blo_test *test, const blo_test_result *result) {
@@ -53,8 +75,9 @@ static void print_expectations(const blo_test *test, const blo_test_result *resu
     const blo_expect_result *r = &result->expects[i];
     if (r->ok) continue;
     printf("  %s: %s\n", test->expects[i].place, test->expects[i].text);
-    print_value("left ", &r->left);
-    print_value("right", &r->right);
+    int digits = digits_of(&r->left, &r->right);
+    print_value("left ", &r->left, digits);
+    print_value("right", &r->right, digits);
     if (r->has_error) printf("    largest violation %g\n", r->error);
   }
 }
@@ -65,25 +88,30 @@ static bool wants_code(const blo_test *test, const char *code) {
   return false;
 }
 
-/// Notes that were raised and not expected, and those expected and not raised. True when there are
-/// none; printed on request.
-static bool check_notes(const blo_program *program, const blo_test *test,
-                        const blo_test_result *result, bool print) {
-  bool sound = true;
+static bool was_raised(const blo_program *program, const blo_test_result *result,
+                       const char *code) {
+  for (size_t i = 0; i < program->note_count; i++)
+    if (result->notes[i] && strcmp(program->notes[i].code, code) == 0) return true;
+  return false;
+}
+
+/// Notes that were raised and not expected, and those expected and not raised: how many. Printed
+/// when `print`, for the name of the test stands above them and says already that it failed.
+static int wrong_notes(const blo_program *program, const blo_test *test,
+                       const blo_test_result *result, bool print) {
+  int count = 0;
   for (size_t i = 0; i < program->note_count; i++) {
     const blo_note *note = &program->notes[i];
     if (!result->notes[i] || note->code[0] == 'W' || wants_code(test, note->code)) continue;
     if (print) printf("  %s: error[%s]: %s\n", note->place, note->code, note->text);
-    sound = false;
+    count++;
   }
   for (size_t k = 0; k < test->code_count; k++) {
-    bool raised = false;
-    for (size_t i = 0; i < program->note_count; i++)
-      raised |= result->notes[i] && strcmp(program->notes[i].code, test->codes[k]) == 0;
-    if (!raised && print) printf("  %s was expected and did not occur\n", test->codes[k]);
-    sound &= raised;
+    if (was_raised(program, result, test->codes[k])) continue;
+    if (print) printf("  %s was expected and did not occur\n", test->codes[k]);
+    count++;
   }
-  return sound;
+  return count;
 }
 
 static void run_test(const blo_program *program, const blo_test *test, RuntimeOptions *run,
@@ -92,15 +120,14 @@ static void run_test(const blo_program *program, const blo_test *test, RuntimeOp
       .seed = run->options.seed, .dims = run->options.dims, .dim_count = run->options.dim_count};
   blo_test_result result;
   blo_status status = blo_run_test(run->options.context, program, test, &options, &result);
-  // What is wrong is shown below the name, so find out first.
   bool passed =
-      status == BLO_OK && result.failed == 0 && check_notes(program, test, &result, false);
+      status == BLO_OK && result.failed == 0 && wrong_notes(program, test, &result, false) == 0;
   printf("%s %s: %s\n", passed ? "ok  " : "FAIL", path, test->name);
   if (status != BLO_OK) {
     fflush(stdout);
-    blo_print_error(run->options.context);
+    blo_print_error_as(run->options.context, run->options.errors);
   } else {
-    check_notes(program, test, &result, true);
+    wrong_notes(program, test, &result, true);
     if (result.failed) print_expectations(test, &result);
   }
   blo_test_result_release(&result);
@@ -114,6 +141,37 @@ static bool has_tests(const Node *file) {
   for (size_t i = 0; file && i < file->as.file.items.count; i++)
     if (file->as.file.items.data[i]->kind == ITEM_TEST) return true;
   return false;
+}
+
+static bool is_chosen(const Options *options, const Node *item) {
+  return item->kind == ITEM_TEST &&
+         (!options->filter || strstr(item->as.test.name, options->filter));
+}
+
+static bool has_errors_in(const Diagnostics *diagnostics, Span span) {
+  for (int code = ERROR_NONE + 1; code < ERROR_CODE_COUNT; code++)
+    if (error_code_text((ErrorCode)code)[0] == 'E' &&
+        diagnostics_count_code(diagnostics, (ErrorCode)code, span))
+      return true;
+  return false;
+}
+
+/// The tests of a file that does not compile: those with a mistake inside, or all, since the
+/// mistake is in what they share.
+static void print_uncompiled(const Pipeline *p, const char *path) {
+  static const NodeList none;
+  const NodeList *items = p->file ? &p->file->as.file.items : &none;
+  bool any = false;
+  for (int pass = 0; pass < 2 && !any; pass++) {
+    for (size_t i = 0; i < items->count; i++) {
+      const Node *item = items->data[i];
+      if (!is_chosen(p->options, item)) continue;
+      if (pass == 0 && !has_errors_in(p->compilation->diagnostics, item->span)) continue;
+      printf("FAIL %s: %s (does not compile)\n", path, item->as.test.name);
+      any = true;
+    }
+  }
+  if (!any) printf("FAIL %s (does not compile)\n", path);
 }
 
 static void run_file(Arena *arena, const Options *options, RuntimeOptions *run, const char *path,
@@ -143,7 +201,7 @@ static void run_file(Arena *arena, const Options *options, RuntimeOptions *run, 
   fflush(stdout);
   pipeline_report(&p);
   if (!sound) {
-    printf("FAIL %s\n", path);
+    print_uncompiled(&p, path);
     tally->failed++;
   }
   pipeline_destroy(&p);
@@ -163,7 +221,13 @@ int verb_test(Arena *arena, const Options *options) {
     run_file(own, options, &run, paths.data[i], &tally);
     arena_destroy(own);
   }
-  printf("%d passed, %d failed\n", tally.passed, tally.failed);
+  if (tally.passed + tally.failed) {
+    printf("%d passed, %d failed\n", tally.passed, tally.failed);
+  } else {
+    printf("nothing to run: no %s in %s%s\n",
+           options->filter ? "test with such a name" : "`test` block", options->files.data[0],
+           options->files.count > 1 ? " ..." : "");
+  }
   runtime_options_destroy(&run);
-  return tally.failed ? 1 : 0;
+  return tally.failed || !tally.passed ? 1 : 0;
 }

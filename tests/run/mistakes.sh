@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# Mistakes on the command line and in data are told before the run, with a cure, and never by a crash.
+. "$(dirname "$0")/common.sh"
+ridge=$(program ridge)
+diabetes=$(data diabetes)
+cd "$scratch"
+
+# expect CODE TEXT command...: the exit code, and a text in what it prints.
+expect() {
+  local code=$1 text=$2 status=0
+  shift 2
+  "$@" >said.txt 2>&1 || status=$?
+  [ "$status" -eq "$code" ] || fail "$* exits with $status, not $code: $(cat said.txt)"
+  grep -qF -e "$text" said.txt || fail "$* does not say '$text': $(cat said.txt)"
+}
+run=("$bloc" run "$ridge" --quiet --set upper.iters=5)
+
+expect 2 'did you mean `skylake`?' "${run[@]}" --target skylak
+expect 2 'no CPU is called `foo`' "$bloc" build "$ridge" --target foo
+expect 2 'there is no such folder' "$bloc" check "$ridge" --std /nonexistent
+expect 2 '-D n is given twice' "${run[@]}" --data "$diabetes" -D n=1 -D n=2
+expect 2 'write --data before each data file' "${run[@]}" --data "$diabetes" "$diabetes"
+expect 1 'declares no table or array `trian`' "${run[@]}" --data "$diabetes" --data "trian=$diabetes"
+expect 1 '"code":"E0602"' "${run[@]}" --data /nonexistent --errors=json
+
+# What is written is looked at before the run.
+cp "$diabetes" mine.npz
+for option in --out --plot --checkpoint; do
+  expect 1 'No such file or directory' "${run[@]}" --data mine.npz $option /nonexistent/x
+  expect 1 'would overwrite a data file' "${run[@]}" --data mine.npz $option mine.npz
+done
+cmp -s mine.npz "$diabetes" || fail "the data was overwritten"
+expect 0 'penalty' "${run[@]}" --data mine.npz --data mine.npz --out results.npz
+
+# Variables that are no numbers are never the last good ones.
+expect 4 '`t` is infinite' "${run[@]}" --data mine.npz --set 'upper=gd(step=1e308*1e3,iters=10)' --out diverged.npz
+expect 4 't = 0' "${run[@]}" --data mine.npz --set 'upper=gd(step=1e308*1e3,iters=10)' --out diverged.npz
+
+expect 0 'penalty' "${run[@]}" --data mine.npz --checkpoint state --out -
+expect 0 'nothing is left to do' "${run[@]}" --data mine.npz --resume state --set upper.iters=3 --out -
+expect 1 'began with seed' "${run[@]}" --data mine.npz --resume state --seed 4 --out -
+
+# Tests.
+: >empty.blo
+expect 1 'nothing to run' "$bloc" test empty.blo
+expect 1 'has nothing to run' "$bloc" run empty.blo
+echo 'blo 1; test "sums" { let a = 0.1 + 0.2; expect a == 0.3; }' >sums.blo
+expect 1 'left  0.30000000000000004' "$bloc" test sums.blo
+echo 'blo 1; test "quiet" { expect error E0703; expect 1.0 == 1.0; }' >quiet.blo
+expect 1 'FAIL quiet.blo: quiet' "$bloc" test quiet.blo
+echo 'blo 1; test "good" { expect 1.0 == 1.0; } test "bad" { expect nobody == 1.0; }' >bad.blo
+expect 1 'FAIL bad.blo: bad (does not compile)' "$bloc" test bad.blo
+echo "mistakes are told"
