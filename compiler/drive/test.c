@@ -156,22 +156,24 @@ static bool has_errors_in(const Diagnostics *diagnostics, Span span) {
   return false;
 }
 
-/// The tests of a file that does not compile: those with a mistake inside, or all, since the
-/// mistake is in what they share.
-static void print_uncompiled(const Pipeline *p, const char *path) {
+/// Names the tests of a file that does not compile: those with a mistake inside, or all, since the
+/// mistake is in what they share. How many, or 1 for the file alone.
+static int print_uncompiled(const Pipeline *p, const char *path) {
   static const NodeList none;
   const NodeList *items = p->file ? &p->file->as.file.items : &none;
-  bool any = false;
-  for (int pass = 0; pass < 2 && !any; pass++) {
+  int count = 0;
+  for (int pass = 0; pass < 2 && !count; pass++) {
     for (size_t i = 0; i < items->count; i++) {
       const Node *item = items->data[i];
       if (!is_chosen(p->options, item)) continue;
       if (pass == 0 && !has_errors_in(p->compilation->diagnostics, item->span)) continue;
       printf("FAIL %s: %s (does not compile)\n", path, item->as.test.name);
-      any = true;
+      count++;
     }
   }
-  if (!any) printf("FAIL %s (does not compile)\n", path);
+  if (count) return count;
+  printf("FAIL %s (does not compile)\n", path);
+  return 1;
 }
 
 static void run_file(Arena *arena, const Options *options, RuntimeOptions *run, const char *path,
@@ -200,10 +202,7 @@ static void run_file(Arena *arena, const Options *options, RuntimeOptions *run, 
   }
   fflush(stdout);
   pipeline_report(&p);
-  if (!sound) {
-    print_uncompiled(&p, path);
-    tally->failed++;
-  }
+  if (!sound) tally->failed += print_uncompiled(&p, path);
   pipeline_destroy(&p);
 }
 
