@@ -172,7 +172,7 @@ static int print_uncompiled(const Pipeline *p, const char *path) {
     }
   }
   if (count) return count;
-  printf("FAIL %s (does not compile)\n", path);
+  printf("FAIL %s\n", path);
   return 1;
 }
 
