@@ -5,6 +5,7 @@
 // walks through a fresh order each epoch; `sequence` walks in table order. A batch as large as its
 // table, and every batch under `full(f)`, is the table itself.
 #include "build/program.h"
+#include "build/staging.h"
 
 typedef struct Batch {
   Context *context;
@@ -135,6 +136,14 @@ static const Node *table_argument(Context *c, const Node *node, const Node *call
   return NULL;
 }
 
+static bool batch_too_large(Context *c, const Batch *batch, Span span) {
+  Diagnostic *d =
+      mistake(c->e, E0305, span, "the batch has %s rows, but `%s` has %s",
+              dim_phrase(c->e, batch->size), batch->table->name, dim_phrase(c->e, batch->rows));
+  diagnostic_help(d, "draw fewer rows, or use `%s` itself for all of them", batch->table->name);
+  return false;
+}
+
 // How many rows: decides between a part and the whole of the table.
 static bool batch_size(Context *c, Batch *batch, const Node *value) {
   const Node *size = value->as.call.arguments.data[1]->as.argument.value;
@@ -149,9 +158,9 @@ static bool batch_size(Context *c, Batch *batch, const Node *value) {
   DimTable *dims = c->module->dims;
   if (c->e->dynamic.full || batch->rows == batch->size)
     batch->whole = true;
-  else if (dim_difference(dims, batch->rows, batch->size, &difference))
-    batch->whole = difference <= 0;
-  else
+  else if (dim_difference(dims, batch->rows, batch->size, &difference) && difference < 0)
+    return batch_too_large(c, batch, size->span);
+  else if (!dim_difference(dims, batch->rows, batch->size, &difference))
     dim_require_nonnegative(dims, dim_sub(dims, batch->rows, batch->size), size->span);
   return true;
 }
