@@ -304,9 +304,28 @@ static void resolve_set_pattern(Checker *c, View *view, Node *pattern, NameTable
   name_put(c->arena, seen, name, pattern);
 }
 
+// `let m = ...` beside `state m` would leave the state as it was.
+static void refuse_hidden_state(Checker *c, const View *view, const Node *pattern) {
+  if (pattern->kind == PATTERN_TUPLE)
+    for (size_t i = 0; i < pattern->as.pattern_tuple.items.count; i++)
+      refuse_hidden_state(c, view, pattern->as.pattern_tuple.items.data[i]);
+  if (pattern->kind != PATTERN_NAME || !pattern->as.pattern_name.name) return;
+  Name name = pattern->as.pattern_name.name;
+  for (const Scope *scope = view->locals; scope; scope = scope->outer) {
+    const Binding *binding = name_get(&scope->names, name);
+    if (!binding || binding->kind != BIND_STATE) continue;
+    Diagnostic *d =
+        report(c->diagnostics, E0202, pattern->span, "this `let` hides the state `%s`", name);
+    diagnostic_label(d, binding_span(binding), "the state is declared here");
+    diagnostic_help(d, "write `set %s = ...;` to change it, or choose another name", name);
+    return;
+  }
+}
+
 static void check_move(Checker *c, View *view, Node *move, NameTable *reports) {
   switch (move->kind) {
   case NODE_LET:
+    refuse_hidden_state(c, view, move->as.let.pattern);
     resolve_let(c, view, move);
     break;
   case NODE_ENSURE:

@@ -23,11 +23,15 @@ static void declare_variable(Checker *c, Problem *problem, BindingKind kind, Ide
                              Node *owner, Binding **slot) {
   *slot = binding_make(c, kind, name.name, node, owner);
   declare_in(c, &problem->variables, *slot);
+  const Binding *shown = name_get(&problem->reports, name.name);
+  if (shown) report_redeclared(c, name.span, name.name, shown);
 }
 
 static void declare_report(Checker *c, Problem *problem, Node *node, Node *owner) {
   node->as.report.binding = binding_make(c, BIND_REPORT, node->as.report.name.name, node, owner);
   declare_in(c, &problem->reports, node->as.report.binding);
+  const Binding *variable = name_get(&problem->variables, node->as.report.name.name);
+  if (variable) report_redeclared(c, node->as.report.name.span, variable->name, variable);
 }
 
 static void declare_level(Checker *c, Problem *problem, Node *level, int depth);

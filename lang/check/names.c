@@ -322,6 +322,33 @@ static void add_values(Checker *c, Candidates *list, const View *view, const Nam
   }
 }
 
+// Is it a module that is not imported yet, or a function of one?
+static bool suggest_import(Checker *c, Diagnostic *d, Name name) {
+  static const char *const modules[] = {"nn", "loss", "metrics", "attention", "random"};
+  SourceLoader *loader = &c->compilation->loader;
+  const char *starts[] = {arena_printf(c->arena, "export fn %s(", name),
+                          arena_printf(c->arena, "export fn %s[", name)};
+  for (size_t i = 0; i < sizeof modules / sizeof *modules && loader->load; i++) {
+    const char *path;
+    size_t length;
+    bool library;
+    bool itself = strcmp(modules[i], name) == 0;
+    const char *text = loader->load(loader->self, intern(c->compilation->names, modules[i]), &path,
+                                    &length, &library);
+    if (!text) continue;
+    if (itself) {
+      diagnostic_help(d, "import it: `import %s;`", name);
+      return true;
+    }
+    if (!memmem(text, length, starts[0], strlen(starts[0])) &&
+        !memmem(text, length, starts[1], strlen(starts[1])))
+      continue;
+    diagnostic_help(d, "write `import %s;` and `%s.%s(...)`", modules[i], modules[i], name);
+    return true;
+  }
+  return false;
+}
+
 static void suggest_value(Checker *c, Diagnostic *d, const View *view, Name name) {
   Candidates list = {0};
   for (const Scope *scope = view->locals; scope; scope = scope->outer)
@@ -397,7 +424,7 @@ static const char *name_elsewhere(Name name) {
       {"False", "write `false`"},
       {"len", "the length of an axis is its dim; `size(x)` counts all entries"},
       {"pow", "write `x^2.0`"},
-      {"relu", "write `max(x, 0.0)`"},
+      {"relu", "write `max(x, 0.0)`, or `nn.relu(x)` with `import nn;`"},
       {"pi", "write `const pi = 3.141592653589793;`"},
       {"np", "functions need no module in front: `sum(x)`, `exp(x)`"},
       {"torch", "functions need no module in front: `sum(x)`, `exp(x)`"},
@@ -444,7 +471,7 @@ static void report_unknown(Checker *c, const View *view, Name name, Span span) {
   const char *elsewhere = name_elsewhere(name);
   if (elsewhere)
     diagnostic_help(d, "%s", elsewhere);
-  else
+  else if (!suggest_import(c, d, name))
     suggest_value(c, d, view, name);
   if (view->in_type && view->in_function && view->owner->kind == ITEM_FUNCTION)
     diagnostic_help(

@@ -252,6 +252,30 @@ static void check_late_item(Settings *s, Node *node) {
     report_later(s->c, node->span, "a condition in a solve block comes later");
 }
 
+// `upper = gd(iters = 5); iters = 3;` says twice how many steps are made.
+static void check_steps_twice(Checker *c, NodeList list) {
+  const Node *plain = NULL, *given = NULL;
+  for (size_t i = 0; i < list.count; i++) {
+    if (list.data[i]->kind != NODE_SETTING) continue;
+    IdentList key = list.data[i]->as.setting.key;
+    if (key.count == 1 && is_word(key.data[0].name, "iters")) plain = list.data[i];
+    bool mover = is_word(key.data[0].name, "upper") || is_word(key.data[0].name, "optimizer");
+    const Node *value = list.data[i]->as.setting.value;
+    if (!mover || key.count != 1 || !value || value->kind != EXPR_CALL) continue;
+    for (size_t k = 0; k < value->as.call.arguments.count; k++) {
+      const Node *argument = value->as.call.arguments.data[k];
+      if (argument->kind == PART_ARGUMENT && argument->as.argument.name.name &&
+          is_word(argument->as.argument.name.name, "iters"))
+        given = argument;
+    }
+  }
+  if (!plain || !given) return;
+  Diagnostic *d = report(c->diagnostics, E0206, key_span(plain->as.setting.key),
+                         "the number of outer steps is given twice");
+  diagnostic_label(d, given->span, "first given here");
+  diagnostic_help(d, "keep one of them");
+}
+
 void check_solve(Checker *c, Module *module, Problem *problem, Node *solve) {
   View view = problem_view(module, problem, solve);
   view.problem = NULL;
@@ -259,6 +283,7 @@ void check_solve(Checker *c, Module *module, Problem *problem, Node *solve) {
   NodeList list = solve->as.solve.settings;
   Settings settings = {c, &view, module, problem, false, list};
   for (size_t i = 0; i < list.count; i++) check_solve_item(&settings, i);
+  check_steps_twice(c, list);
   // `stop` may read the reports of the method, which is known now.
   for (size_t i = 0; i < list.count; i++) check_late_item(&settings, list.data[i]);
   check_required(c, problem, solve);

@@ -173,7 +173,8 @@ static void add_cure(Parser *parser, Diagnostic *d, const Token *found, const Ex
   } else if (is_comparison(found->kind) && expected_has(expected, T_AND)) {
     diagnostic_help(d, "comparisons do not chain: write `a < b && b < c`");
   } else if (found->kind == T_ASSIGN && expected_has(expected, T_EQ)) {
-    diagnostic_help(d, "equality is written `==`");
+    diagnostic_help(d, "equality is written `==`; a state is changed by `set m = ...;`, a name is "
+                       "given by `let m = ...;`");
   } else if (found->kind == T_PLUS && expected_has(expected, T_MINUS)) {
     diagnostic_help(d, "there is no unary `+`: leave it out");
   } else if (found->kind == T_SEMICOLON && expected_has(expected, T_RIGHT_BRACE)) {
