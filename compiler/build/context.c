@@ -263,6 +263,42 @@ static Staged *program_builtin(const Call *call, Builtin builtin, void *self) {
   return staged_poison;
 }
 
+// The first variable whose entries are not of the program's real type.
+static const LevelVariable *unlike_real(Context *c, Dtype *dtype) {
+  const Level *levels[] = {&c->stage->upper, &c->stage->lower};
+  for (int i = 0; i < 2; i++)
+    for (size_t k = 0; k < levels[i]->variables.count; k++) {
+      const LevelVariable *variable = &levels[i]->variables.data[k];
+      ValueList leaves = {0};
+      if (!variable->like || staged_is_poison(variable->like)) continue;
+      staged_leaves(c->e, variable->like, &leaves);
+      for (size_t n = 0; n < leaves.count; n++) {
+        *dtype = leaves.data[n]->type->dtype;
+        if (*dtype != c->program_real) return variable;
+      }
+    }
+  return NULL;
+}
+
+static void explain(Evaluator *e, Diagnostic *d, ErrorCode code, bool in_library) {
+  Context *c = e->resolve_self;
+  Dtype dtype;
+  const LevelVariable *variable =
+      code == E0302 && in_library && c->stage && !c->stage->sample ? unlike_real(c, &dtype) : NULL;
+  if (variable) {
+    diagnostic_label(d, variable->node->as.var.type->span, "`%s` has entries of type %s",
+                     variable->name, dtype_text(dtype));
+    diagnostic_note(d, "the program's real type is %s, and element types never mix",
+                    dtype_text(c->program_real));
+    diagnostic_help(d, "declare the variables as `real`, or set `precision = %s;`",
+                    dtype_text(dtype));
+  }
+  // Sizes in the message are those of the test, not of the program.
+  bool shapes = code == E0301 || code == E0305 || code == E0306;
+  if (shapes && c->test && c->test->sizes)
+    diagnostic_note(d, "in the test \"%s\", with %s", c->test->node->as.test.name, c->test->sizes);
+}
+
 Context *context_create(Build *build, Module *module) {
   Arena *arena = build->arena;
   Context *c = ARENA_NEW(arena, Context);
@@ -271,6 +307,8 @@ Context *context_create(Build *build, Module *module) {
   c->e = evaluator_create(build->compilation, module, build->program, build->real);
   c->e->resolve = resolve;
   c->e->resolve_self = c;
+  c->e->explain = explain;
+  c->program_real = build->real;
   c->e->program_builtin = program_builtin;
   c->e->program_builtin_self = c;
   if (!build->failed_items) build->failed_items = c->e->failed_items;

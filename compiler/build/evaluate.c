@@ -70,6 +70,7 @@ Diagnostic *mistake(Evaluator *e, ErrorCode code, Span span, const char *format,
                      link->name ? link->name : "", link->name ? "`" : "");
     shown++;
   }
+  if (e->explain) e->explain(e, d, code, moved);
   return d;
 }
 
@@ -80,6 +81,12 @@ const char *source_excerpt(Evaluator *e, Span span) {
   for (uint32_t i = span.start; i < span.end; i++)
     if (source->text[i] == '\n') return NULL;
   return arena_string(e->arena, source->text + span.start, span.end - span.start);
+}
+
+const char *indexed_excerpt(Evaluator *e, Span span) {
+  const char *text = source_excerpt(e, span);
+  bool one = !text || !strpbrk(text, " +-*/@^<>=!&|");
+  return one ? text : arena_printf(e->arena, "(%s)", text);
 }
 
 void evaluate_budget(Evaluator *e) {

@@ -48,6 +48,8 @@ struct Evaluator {
   void *resolve_self;
   /// Layout of `lower`, `upper`, `constraints` inside methods, as a value of zeros; set by build/program.c.
   Staged *bundle_like[4]; // by BundleKind; NULL outside methods
+  /// What the program level knows about a mistake: notes on the test, the real type. May be NULL.
+  void (*explain)(Evaluator *e, Diagnostic *d, ErrorCode code, bool in_library);
   Map *layouts;           // interning
   /// Builtins that belong to the program level (SAMPLE, SHUFFLE, SEQUENCE, CLASSES); set by
   /// build/program.c. NULL: they are reported as not allowed here.

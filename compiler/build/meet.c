@@ -88,7 +88,7 @@ static void suggest_comprehension(Evaluator *e, Diagnostic *d, const Type *a, co
   const Type *small = swapped ? b : a, *large = swapped ? a : b;
   bool prefix = small->rank > 0 && small->rank < large->rank;
   for (int i = 0; prefix && i < small->rank; i++) prefix = small->shape[i] == large->shape[i];
-  const char *left = source_excerpt(e, places.left), *right = source_excerpt(e, places.right);
+  const char *left = indexed_excerpt(e, places.left), *right = indexed_excerpt(e, places.right);
   static const char *const names[] = {"i", "i, j", "i, j, k"};
   if (prefix && small->rank <= 3 && left && right) {
     const char *index = names[small->rank - 1];

@@ -249,6 +249,9 @@ static const char *bundle_phrase(Evaluator *e, const Staged *s) {
   const Context *c = e->resolve_self;
   const Layout *layout = staged_layout(s);
   if (!layout || !c->stage || !c->stage->sample) return staged_describe(e, s);
+  if (c->stage->solve && c->stage->solve->kind == ITEM_OPTIMIZER &&
+      layout == staged_layout(c->stage->lower.like))
+    return "laid out like the variables that are moved";
   if (layout == staged_layout(c->stage->upper.like)) return "laid out like the upper variables";
   if (layout == staged_layout(c->stage->lower.like)) return "laid out like the lower variables";
   return staged_describe(e, s);

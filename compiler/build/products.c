@@ -69,7 +69,7 @@ static Staged *matmul_ranks(Evaluator *e, const Staged *a, const Staged *b, Plac
   diagnostic_label(d, places.right, "%s", staged_describe(e, b));
   bool scalar = a->kind != STAGED_TENSOR || b->kind != STAGED_TENSOR || !a->tensor->type->rank ||
                 !b->tensor->type->rank;
-  const char *left = source_excerpt(e, places.left), *right = source_excerpt(e, places.right);
+  const char *left = indexed_excerpt(e, places.left), *right = indexed_excerpt(e, places.right);
   if (!left || !right) left = "a", right = "b";
   if (scalar) {
     diagnostic_help(d, "numbers multiply with `*`");

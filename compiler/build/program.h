@@ -163,6 +163,7 @@ struct Context {
   Evaluator *e;
   Module *module;
   Block *scratch;           // for values whose layout alone is wanted
+  Dtype program_real;       // e->real outside of functions
   Map *dims;                // Binding -> Dim, from a test's synthetic(...)
   bool closed_dims;         // dims without a value are errors (tests)
   Map *made;                // Field -> FieldValue
@@ -442,6 +443,7 @@ Built *describe_program(Context *c);
 /// What a test runs on, and where it stands.
 struct TestRun {
   const Node *node; // ITEM_TEST
+  const char *sizes; // "n = 4, d = 2" of its synthetic data; NULL
   Stage *stage;     // NULL: the program has no levels
   State now;        // the start, or what run() left
   bool ran;

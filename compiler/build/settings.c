@@ -232,11 +232,26 @@ int64_t setting_integer(Context *c, Settings *settings, const char *key, int64_t
   return value;
 }
 
+// A `--set` without a stage goes to all stages; another kind of stage does not know the key.
+static void suggest_stage(const Context *c, Diagnostic *d, const Setting *setting) {
+  const Source *source = source_get(c->build->compilation->sources, setting->span.source);
+  if (!source || strcmp(source->path, "--set") != 0) return;
+  bool single = strncmp(setting->key, "optimizer", strlen("optimizer")) == 0;
+  for (size_t i = 0; i < c->stages.count && c->stages.count > 1; i++) {
+    const Stage *stage = c->stages.data[i];
+    if (stage->single != single || stage == c->stage) continue;
+    diagnostic_help(d, "write `--set %s.%s=...` for the stage `%s` alone", stage->name,
+                    setting->key, stage->name);
+    return;
+  }
+}
+
 void settings_warn_unread(Context *c, const Settings *settings) {
   for (size_t i = 0; i < settings->list.count; i++) {
     const Setting *setting = &settings->list.data[i];
     if (setting->read) continue;
-    report(build_diagnostics(c->build), W0501, setting->span, "nothing reads the setting `%s` here",
-           setting->key);
+    Diagnostic *d = report(build_diagnostics(c->build), W0501, setting->span,
+                           "nothing reads the setting `%s` here", setting->key);
+    suggest_stage(c, d, setting);
   }
 }

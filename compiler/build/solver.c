@@ -68,7 +68,7 @@ bool settings_precision(Context *c, Settings *settings) {
     report(build_diagnostics(c->build), E0303, value->span, "`precision` is f64, f32, f16 or bf16");
     return false;
   }
-  c->e->real = dtype;
+  c->e->real = c->program_real = dtype;
   return true;
 }
 

@@ -18,6 +18,8 @@ Diagnostic *mistake(Evaluator *e, ErrorCode code, Span span, const char *format,
     __attribute__((format(printf, 4, 5)));
 /// The source text at `span` when it is short and on one line, else NULL.
 const char *source_excerpt(Evaluator *e, Span span);
+/// The same with parentheses where an index or a call behind it would bind to a part only.
+const char *indexed_excerpt(Evaluator *e, Span span);
 /// Text with the numbers taken off that make rigid dims unique.
 const char *tidy(Evaluator *e, const char *text);
 const char *type_phrase(Evaluator *e, const Type *type); // tidied

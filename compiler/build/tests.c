@@ -111,9 +111,12 @@ static void take_synthetic(Context *c, const Node *argument) {
     return;
   }
   const Node *part = find_dim(b, name);
-  if (part)
+  if (part) {
     map_put(c->dims, part, (void *)(uintptr_t)size);
-  else if (strcmp(name, "seed") == 0)
+    const char *sizes = c->test->sizes;
+    c->test->sizes = arena_printf(b->arena, "%s%s%s = %lld", sizes ? sizes : "", sizes ? ", " : "",
+                                  name, (long long)number);
+  } else if (strcmp(name, "seed") == 0)
     c->synthetic_number = number;
   else
     report(build_diagnostics(b), E0304, argument->as.argument.name.span,

@@ -128,6 +128,11 @@ static bool gives_zero(const LevelProblem *p, const ProblemVariable *variable) {
   return true;
 }
 
+// implicit and unroll leave nothing out: then the lower solution itself stands still.
+static bool differentiates_solution(const char *method) {
+  return strcmp(method, "implicit") == 0 || strcmp(method, "unroll") == 0;
+}
+
 static void check_method(const Checker *c) {
   const LevelProblem *p = c->problem;
   if (!p->hypergradient) return;
@@ -148,9 +153,14 @@ static void check_method(const Checker *c) {
     diagnostic_label(d, variable->span, "`%s` is declared here", variable->name);
     if (start_only)
       diagnostic_help(d, "%s", start_help(c));
+    else if (differentiates_solution(p->method))
+      diagnostic_help(d,
+                      "the lower solution does not move with `%s`: let it act on a term with "
+                      "lower variables, or use it in the upper objective",
+                      variable->name);
     else
-      diagnostic_help(d, "choose a method that differentiates the lower solution, such as "
-                         "implicit or unroll");
+      diagnostic_help(d, "choose a method that differentiates the lower solution, such as implicit "
+                         "or unroll");
   }
 }
 
