@@ -227,15 +227,6 @@ static void output_norm(Context *c, Staged *hypergradient, Span span) {
 
 // ---- step and finish
 
-static void evaluate_ensures(Context *c, const StepResult *step) {
-  const Stage *stage = c->stage;
-  if (!stage->upper.ensures.count && !stage->lower.ensures.count) return;
-  Point *point = point_at(c, &step->next);
-  ensures_evaluate(c, &stage->upper);
-  ensures_evaluate(c, &stage->lower);
-  point_close(c, point);
-}
-
 static bool step_entry(Context *c, const char *name, const State *like, const blo_leaf *leaves,
                        ReportRows *rows, size_t *entry) {
   entry_create(c, name);
@@ -244,7 +235,7 @@ static bool step_entry(Context *c, const char *name, const State *like, const bl
   input_state(c, like, leaves, &state);
   StepResult step;
   if (!step_run(c, &state, &step)) return false;
-  evaluate_ensures(c, &step);
+  step_ensures(c, &step);
   Value *stop = step_stop(c, &step.next);
   output_state(c, &step.next, leaves);
   if (step.hypergradient) {

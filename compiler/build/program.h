@@ -416,6 +416,8 @@ void state_describe(Context *c, const State *state, blo_leaf *leaves, const Name
                     size_t atom_count);
 /// One step of the stage: method, upper optimiser, projection, level states.
 bool step_run(Context *c, const State *state, StepResult *result);
+/// The levels' `ensure` and `warn` clauses at the state a step leads to.
+void step_ensures(Context *c, const StepResult *step);
 /// The `stop` setting at the new point, or NULL.
 Value *step_stop(Context *c, const State *next);
 /// Opens a point at a state, with its level states.

@@ -115,3 +115,12 @@ Value *step_stop(Context *c, const State *next) {
          "`stop` is a condition; this is %s", staged_describe(c->e, value));
   return NULL;
 }
+
+void step_ensures(Context *c, const StepResult *step) {
+  const Stage *stage = c->stage;
+  if (!stage->upper.ensures.count && !stage->lower.ensures.count) return;
+  Point *point = point_at(c, &step->next);
+  ensures_evaluate(c, &stage->upper);
+  ensures_evaluate(c, &stage->lower);
+  point_close(c, point);
+}

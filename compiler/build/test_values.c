@@ -269,6 +269,7 @@ static Staged *run_body(Evaluator *e, Value *counter, Staged *carries, void *sel
   state_unpack(c, &c->test->now, carries->tree.children[RUN_STATE], &state);
   StepResult step;
   if (!step_run(c, &state, &step)) return staged_poison;
+  step_ensures(c, &step);
   Value *stop = step_stop(c, &step.next);
   if (!stop) stop = ir_integer(b, scalar_type(c, DT_BOOL), 0);
   Value *finite = carries->tree.children[RUN_FINITE]->tensor;

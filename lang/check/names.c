@@ -340,9 +340,7 @@ static bool suggest_import(Checker *c, Diagnostic *d, Name name) {
       diagnostic_help(d, "import it: `import %s;`", name);
       return true;
     }
-    if (!memmem(text, length, starts[0], strlen(starts[0])) &&
-        !memmem(text, length, starts[1], strlen(starts[1])))
-      continue;
+    if (!strstr(text, starts[0]) && !strstr(text, starts[1])) continue; // texts end in NUL
     diagnostic_help(d, "write `import %s;` and `%s.%s(...)`", modules[i], modules[i], name);
     return true;
   }
