@@ -3,6 +3,7 @@
 // Static numbers are computed exactly or in double; everything else becomes ops after the operands
 // met (meet.c). Products (`@`, `^`, dot) are in products.c.
 #include "build/staging.h"
+#include "ir/scalar.h"
 
 #include <math.h>
 #include <string.h>
@@ -225,33 +226,15 @@ static Compare compare_kind(BinaryOp op) {
   }
 }
 
-static bool compare_doubles(Compare op, double x, double y) {
-  switch (op) {
-  case COMPARE_LT:
-    return x < y;
-  case COMPARE_LE:
-    return x <= y;
-  case COMPARE_GT:
-    return x > y;
-  case COMPARE_GE:
-    return x >= y;
-  case COMPARE_EQ:
-    return x == y;
-  case COMPARE_NE:
-    return x != y;
-  }
-  return false;
-}
-
 // Decided at build time when both are static and their difference is a constant; NULL otherwise.
 static Staged *compare_static(Evaluator *e, Compare op, const Staged *a, const Staged *b) {
   int64_t difference;
   if (a->kind == STAGED_INTEGER && b->kind == STAGED_INTEGER) {
     if (!dim_difference(e->module->dims, a->integer, b->integer, &difference)) return NULL;
-    return staged_bool(e, compare_doubles(op, (double)difference, 0.0));
+    return staged_bool(e, scalar_compare_real(op, (double)difference, 0.0));
   }
   if (a->kind == STAGED_BOOL && b->kind == STAGED_BOOL)
-    return staged_bool(e, compare_doubles(op, a->boolean, b->boolean));
+    return staged_bool(e, scalar_compare_real(op, a->boolean, b->boolean));
   if (a->kind == STAGED_STRING || b->kind == STAGED_STRING) return NULL;
   double x = a->real, y = b->real;
   if (a->kind == STAGED_INTEGER) {
@@ -262,7 +245,7 @@ static Staged *compare_static(Evaluator *e, Compare op, const Staged *a, const S
     if (!dim_is_const(b->integer, &difference)) return NULL;
     y = (double)difference;
   }
-  return staged_bool(e, compare_doubles(op, x, y));
+  return staged_bool(e, scalar_compare_real(op, x, y));
 }
 
 static Staged *compare_leaf(Evaluator *e, Staged *a, Staged *b, Places places, void *self) {
