@@ -71,17 +71,8 @@ static bool is_word_of_statement(int kind) {
   }
 }
 
-// A word in front of one of these is a name, a setting or part of an expression.
-static bool ends_a_name(int kind) {
+bool token_is_binary(int kind) {
   switch (kind) {
-  case T_ASSIGN:
-  case T_DOT:
-  case T_COMMA:
-  case T_SEMICOLON:
-  case T_COLON:
-  case T_RIGHT_PAREN:
-  case T_RIGHT_BRACKET:
-  case T_RIGHT_BRACE:
   case T_OR:
   case T_AND:
   case T_LT:
@@ -92,10 +83,30 @@ static bool ends_a_name(int kind) {
   case T_NE:
   case T_APPROX:
   case T_PLUS:
+  case T_MINUS:
   case T_STAR:
   case T_SLASH:
   case T_AT:
   case T_POWER:
+    return true;
+  default:
+    return false;
+  }
+}
+
+// A word in front of one of these is a name, a setting or part of an expression.
+static bool ends_a_name(int kind) {
+  // A minus may start an expression behind a word.
+  if (token_is_binary(kind)) return kind != T_MINUS;
+  switch (kind) {
+  case T_ASSIGN:
+  case T_DOT:
+  case T_COMMA:
+  case T_SEMICOLON:
+  case T_COLON:
+  case T_RIGHT_PAREN:
+  case T_RIGHT_BRACKET:
+  case T_RIGHT_BRACE:
   case T_YYEOF:
     return true;
   default:

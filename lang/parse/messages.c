@@ -29,29 +29,7 @@ static bool is_contextual(int kind) {
 }
 
 static bool is_operator(int kind) {
-  switch (kind) {
-  case T_OR:
-  case T_AND:
-  case T_LT:
-  case T_GT:
-  case T_LE:
-  case T_GE:
-  case T_EQ:
-  case T_NE:
-  case T_APPROX:
-  case T_PLUS:
-  case T_MINUS:
-  case T_STAR:
-  case T_SLASH:
-  case T_AT:
-  case T_POWER:
-  case T_DOT:
-  case T_LEFT_PAREN:
-  case T_LEFT_BRACKET:
-    return true;
-  default:
-    return false;
-  }
+  return token_is_binary(kind) || kind == T_DOT || kind == T_LEFT_PAREN || kind == T_LEFT_BRACKET;
 }
 
 static bool starts_expression(int kind) {

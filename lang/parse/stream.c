@@ -173,22 +173,8 @@ void stream_mistake(Parser *parser, const Expected *expected) {
 
 // Behind a skipped group: does the statement go on?
 static bool continues(int kind) {
+  if (token_is_binary(kind)) return true;
   switch (kind) {
-  case T_OR:
-  case T_AND:
-  case T_LT:
-  case T_GT:
-  case T_LE:
-  case T_GE:
-  case T_EQ:
-  case T_NE:
-  case T_APPROX:
-  case T_PLUS:
-  case T_MINUS:
-  case T_STAR:
-  case T_SLASH:
-  case T_AT:
-  case T_POWER:
   case T_COMMA:
   case T_DOT:
   case T_COLON:

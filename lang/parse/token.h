@@ -71,6 +71,8 @@ bool tokens_have_mistake(const Parser *parser, uint32_t start, uint32_t end);
 /// The next token that is not taken out, at or behind `index`.
 size_t token_skip(const Parser *parser, size_t index);
 
+/// An operator between two expressions (`-` included), by token kind.
+bool token_is_binary(int kind);
 /// A word that starts an item, as opposed to a name or setting of the same spelling.
 bool token_starts_item(const Parser *parser, size_t index);
 /// A word that starts a line and a statement, clause, field or setting.
