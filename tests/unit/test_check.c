@@ -33,7 +33,7 @@ static const char *shelf_load(void *self, const char *name, const char **path, s
 }
 
 static const Shelf library = {
-    .names = {"methods", "optim", "linear", "sets", "nn", "a", "b"},
+    .names = {"implicit", "optim", "linear", "sets", "nn", "a", "b"},
     .texts =
         {
             "blo 1; import linear;\n"

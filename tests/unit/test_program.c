@@ -122,7 +122,7 @@ static const char *load(void *self, const char *name, const char **path, size_t 
   (void)self;
   static const struct {
     const char *name, *path, *text;
-  } modules[] = {{"methods", "std/methods.blo", methods_text},
+  } modules[] = {{"implicit", "std/implicit.blo", methods_text},
                  {"optim", "std/optim.blo", optim_text},
                  {"linear", "std/linear.blo", linear_text},
                  {"sets", "std/sets.blo", sets_text}};
