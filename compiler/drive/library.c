@@ -49,6 +49,7 @@ static char *read_module(Arena *arena, const char *folder, const char *name, con
 static const char *load_module(void *self, const char *name, const char **path, size_t *length,
                                bool *library) {
   Library *l = self;
+  bool only_library = *library;
   *library = false;
   size_t stem = strlen(name) > 4 ? strlen(name) - 4 : 0;
   if (stem && strcmp(name + stem, ".blo") == 0) { // a path from the program's folder
@@ -56,7 +57,8 @@ static const char *load_module(void *self, const char *name, const char **path, 
     return read_module(l->arena, l->program_folder, path_name, path, length);
   }
   if (strchr(name, '/')) return NULL; // a module name, never a path
-  const char *text = read_module(l->arena, l->program_folder, name, path, length);
+  const char *text = NULL;
+  if (!only_library) text = read_module(l->arena, l->program_folder, name, path, length);
   if (text) return text;
   *library = true;
   text = read_module(l->arena, l->override_folder, name, path, length);
@@ -71,5 +73,9 @@ static const char *load_module(void *self, const char *name, const char **path, 
 }
 
 SourceLoader library_loader(Library *library) {
-  return (SourceLoader){.load = load_module, .self = library};
+  size_t count = 0;
+  while (library_modules[count].name) count++;
+  const char **names = ARENA_ARRAY(library->arena, const char *, count + 1);
+  for (size_t i = 0; i <= count; i++) names[i] = library_modules[i].name;
+  return (SourceLoader){.load = load_module, .self = library, .modules = names};
 }

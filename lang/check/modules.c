@@ -64,8 +64,15 @@ static void add_exports(Checker *c, NameTable *prelude, const Module *from) {
   }
 }
 
-static Module *imported_module(Checker *c, const Node *import) {
-  return name_get(&c->modules, import->as.import.module.name);
+// The user's modules are kept apart: a program `direct.blo` is not the library's `direct`.
+static Name module_key(Checker *c, Name name, bool library) {
+  if (library) return name;
+  return intern(c->compilation->names, arena_printf(c->arena, "./%s", name));
+}
+
+static bool is_library_file(const Checker *c, const Node *file) {
+  const Source *source = source_get(c->compilation->sources, file->span.source);
+  return source && source->library;
 }
 
 // The prelude of a library file: what it imports of the prelude modules.
@@ -76,7 +83,7 @@ static NameTable *narrow_prelude(Checker *c, const Module *module) {
   for (size_t i = 0; i < items.count; i++) {
     const Node *item = items.data[i];
     if (item->kind != ITEM_IMPORT || !is_prelude_name(item->as.import.module.name)) continue;
-    const Module *imported = imported_module(c, item);
+    const Module *imported = name_get(&c->modules, item->as.import.module.name);
     if (imported && !imported->busy) add_exports(c, prelude, imported);
   }
   return prelude;
@@ -117,27 +124,30 @@ static Module *report_cycle(Checker *c, Ident name, const Module *from) {
   return NULL;
 }
 
-// Reads a module that is not known yet; NULL when the loader has none.
-static Module *module_read(Checker *c, Name name) {
+// Reads a module that is not known yet; NULL when the loader has none, `busy` when it is being
+// read.
+static Module *module_read(Checker *c, Name name, bool library) {
   const char *path = name;
   size_t length = 0;
-  bool library = false;
   SourceLoader *loader = &c->compilation->loader;
   const char *text =
       loader->load ? loader->load(loader->self, name, &path, &length, &library) : NULL;
   if (!text) return NULL;
+  Name key = module_key(c, name, library);
+  Module *known = name_get(&c->modules, key);
+  if (known) return known;
   uint32_t source = sources_add(c->compilation->sources, path, text, length, library);
   Module *module = module_create(c, parse_source(c->compilation, source), name);
-  name_put(c->arena, &c->modules, name, module);
+  name_put(c->arena, &c->modules, key, module);
   finish_module(c, module);
   return module;
 }
 
 Module *module_load(Checker *c, Ident name, const Module *from) {
-  Module *known = name_get(&c->modules, name.name);
-  if (known && known->busy) return report_cycle(c, name, from);
-  if (known) return known;
-  Module *module = module_read(c, name.name);
+  bool library = is_library_file(c, from->file);
+  Module *module = library ? NULL : name_get(&c->modules, module_key(c, name.name, false));
+  if (!module) module = module_read(c, name.name, library);
+  if (module && module->busy) return report_cycle(c, name, from);
   if (module) return module;
   Diagnostic *d = report(c->diagnostics, E0203, name.span, "there is no module `%s`", name.name);
   const char *dot = strrchr(name.name, '.');
@@ -153,7 +163,7 @@ static void load_prelude(Checker *c) {
   for (int i = 0; i < PRELUDE_COUNT; i++) {
     Name name = intern(c->compilation->names, prelude_names[i]);
     Module *module = name_get(&c->modules, name);
-    if (!module) module = module_read(c, name);
+    if (!module) module = module_read(c, name, true);
     if (module) add_exports(c, &c->prelude, module);
   }
   c->prelude_ready = true;
@@ -171,9 +181,8 @@ Program *check_program(Compilation *compilation, Node *file) {
   c->program->file = file;
   c->program->prelude = c->prelude.map;
   Module *module = module_create(c, file, stem_of(c, file->as.file.path));
-  bool is_prelude = is_prelude_name(module->name);
-  if (!is_prelude) load_prelude(c);
-  name_put(c->arena, &c->modules, module->name, module);
+  load_prelude(c);
+  name_put(c->arena, &c->modules, module_key(c, module->name, false), module);
   finish_module(c, module);
   return c->program;
 }

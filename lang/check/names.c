@@ -324,14 +324,15 @@ static void add_values(Checker *c, Candidates *list, const View *view, const Nam
 
 // Is it a module that is not imported yet, or a function of one?
 static bool suggest_import(Checker *c, Diagnostic *d, Name name) {
-  static const char *const modules[] = {"nn", "loss", "metrics", "attention", "random"};
   SourceLoader *loader = &c->compilation->loader;
+  const char *const *modules = loader->modules;
   const char *starts[] = {arena_printf(c->arena, "export fn %s(", name),
                           arena_printf(c->arena, "export fn %s[", name)};
-  for (size_t i = 0; i < sizeof modules / sizeof *modules && loader->load; i++) {
+  for (size_t i = 0; modules && modules[i] && loader->load; i++) {
+    if (is_prelude_name(modules[i])) continue;
     const char *path;
     size_t length;
-    bool library;
+    bool library = true;
     bool itself = strcmp(modules[i], name) == 0;
     const char *text = loader->load(loader->self, intern(c->compilation->names, modules[i]), &path,
                                     &length, &library);
@@ -525,7 +526,11 @@ Binding *module_member(Checker *c, Binding *module, Ident member, BindingKind wa
   }
   Diagnostic *d = report(c->diagnostics, E0201, member.span, "the module `%s` has no %s `%s`", name,
                          want == BIND_FUNCTION ? "member" : kind_noun(want), member.name);
-  Module *loaded = name_get(&c->modules, module->node->as.import.module.name);
+  const Module *loaded = NULL;
+  for (size_t i = 0; i < c->modules.names.count; i++) {
+    const Module *known = name_get(&c->modules, c->modules.names.data[i]);
+    if (known->file == file) loaded = known;
+  }
   Candidates list = {0};
   for (size_t i = 0; loaded && i < loaded->scope.names.count; i++) {
     const BindingGroup *candidate = name_get(&loaded->scope, loaded->scope.names.data[i]);

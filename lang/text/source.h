@@ -16,12 +16,12 @@ typedef struct Span {
 } Span;
 
 typedef struct Source {
-  const char *path;  // as shown to the user
-  const char *text;  // NUL-terminated
-  size_t length;     // bytes, at most 2^31
-  uint32_t *lines;   // byte offset of each line's first character
+  const char *path; // as shown to the user
+  const char *text; // NUL-terminated
+  size_t length;    // bytes, at most 2^31
+  uint32_t *lines;  // byte offset of each line's first character
   size_t line_count;
-  bool library;      // part of the embedded standard library
+  bool library; // part of the embedded standard library
 } Source;
 
 typedef struct Position {
@@ -42,10 +42,12 @@ Span span_join(Span a, Span b);
 
 /// How modules are found: returns the text of module `name` and fills path, or NULL when there is
 /// none.  `lang/` never knows whether a module comes from a folder or from the embedded library.
+/// `library` enters as true where only a module of the library will do, and leaves as what it is.
 typedef struct SourceLoader {
   const char *(*load)(void *self, const char *name, const char **path, size_t *length,
                       bool *library);
   void *self;
+  const char *const *modules; // names of the library's modules, ends with NULL; or NULL
 } SourceLoader;
 
 #endif

@@ -23,6 +23,11 @@ expect 2 'write --data before each data file' "${run[@]}" --data "$diabetes" "$d
 expect 1 'declares no table or array `trian`' "${run[@]}" --data "$diabetes" --data "trian=$diabetes"
 expect 1 '"code":"E0602"' "${run[@]}" --data /nonexistent --errors=json
 
+# Programs that are called like modules of the library hide nothing.
+cp "$ridge" direct.blo
+cp "$ridge" implicit.blo
+"$bloc" check direct.blo >said.txt 2>&1 || fail "direct.blo: $(cat said.txt)"
+
 # What is written is looked at before the run.
 cp "$diabetes" mine.npz
 for option in --out --plot --checkpoint; do

@@ -58,7 +58,7 @@ static inline bool free_dim(void *self, Name name, int64_t *value) {
 
 /// Parses and checks; evaluates `run` if there is one and no mistake was found.
 static inline Snippet *snippet_open(const char *text) {
-  SourceLoader loader = {load_module, NULL};
+  SourceLoader loader = {.load = load_module};
   Compilation *compilation = compilation_create(loader);
   Snippet *s = ARENA_NEW(compilation->arena, Snippet);
   s->compilation = compilation;
