@@ -179,7 +179,10 @@ static Staged *computed_row(Evaluator *e, Value *counter, Staged *carries, void 
 }
 
 static Staged *compute_field(Context *c, const FieldValue *field, Span span) {
-  Value *key = key_fold_hash(c, c->seed, place_hash("data", field->field->name));
+  // One key for all columns of a table: a draw in a `let` is the same draw in each of them.
+  const Field *declared = field->field;
+  const char *name = declared->in_table ? declared->data->as.data.name.name : declared->name;
+  Value *key = key_fold_hash(c, c->seed, place_hash("data", name));
   dynamic_step(c->e, key);
   Row row = {c, field};
   if (field->extent) return build_map(c->e, field->extent, computed_row, &row, span);

@@ -11,6 +11,9 @@
 
 #include <ctype.h>
 #include <errno.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -128,6 +131,9 @@ bool pipeline_jit(Pipeline *p) {
     entries[i].run = emit_code_find(p->code, p->built->funcs[i]->name);
     REQUIRE(entries[i].run, "no code for entry %s", entries[i].name);
   }
+#ifdef __GLIBC__
+  malloc_trim(0); // what LLVM has freed would stay beside the program's data
+#endif
   p->seconds += now() - start;
   return true;
 }

@@ -2,6 +2,10 @@
 #include "data/unpack.h"
 #include <limits.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+enum { PIECE = 1 << 22 };
 
 static void *zlib_allocate(void *self, unsigned count, unsigned bytes) {
   return blo_allocate_array(self, count, bytes);
@@ -37,6 +41,14 @@ blo_status blo_unpack_begin(Unpack *unpack, blo_context *context, PackKind kind,
   return BLO_OK;
 }
 
+// Gives back the pages of packed bytes that were read, which would otherwise stay beside the
+// unpacked array. They are clean pages of a file: whoever reads them again gets them again.
+static void forget_pages(const unsigned char *from, size_t length) {
+  uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), start = (uintptr_t)from;
+  uintptr_t first = (start + page - 1) / page * page, end = (start + length) / page * page;
+  if (end > first) madvise((void *)first, end - first, MADV_DONTNEED);
+}
+
 static size_t take_stored(Unpack *unpack, unsigned char *to, size_t wanted) {
   size_t taken = wanted < unpack->left ? wanted : unpack->left;
   if (taken) memcpy(to, unpack->next, taken);
@@ -50,7 +62,9 @@ static size_t take_inflated(Unpack *unpack, unsigned char *to, size_t wanted) {
   size_t taken = 0;
   while (taken < wanted && !unpack->ended && !unpack->damaged) {
     if (stream->avail_in == 0) {
-      uInt piece = unpack->left > INT_MAX ? INT_MAX : (uInt)unpack->left;
+      uInt piece = unpack->left > PIECE ? PIECE : (uInt)unpack->left;
+      forget_pages(unpack->next - unpack->piece, unpack->piece);
+      unpack->piece = piece;
       stream->next_in = (Bytef *)(uintptr_t)unpack->next;
       stream->avail_in = piece;
       unpack->next += piece;
@@ -87,6 +101,7 @@ blo_status blo_unpack_end(Unpack *unpack) {
   unsigned char more;
   bool exact = take_inflated(unpack, &more, 1) == 0 && unpack->ended;
   exact = exact && unpack->stream.avail_in == 0 && unpack->left == 0;
+  forget_pages(unpack->next - unpack->piece, unpack->piece);
   if (unpack->open) inflateEnd(&unpack->stream);
   unpack->open = false;
   if (unpack->no_memory) return BLO_NO_MEMORY;

@@ -13,7 +13,7 @@ typedef enum PackKind { PACK_STORED, PACK_DEFLATE, PACK_GZIP } PackKind;
 typedef struct Unpack {
   PackKind kind;
   const unsigned char *next; // packed bytes not yet given to the inflater
-  size_t left;
+  size_t left, piece;        // piece: what the inflater was given last
   z_stream stream;
   bool open, ended, damaged, no_memory;
   uLong checksum; // CRC-32 of everything taken
@@ -21,6 +21,7 @@ typedef struct Unpack {
 
 /// The most bytes that `packed` bytes can unpack to; a claim above it is false.
 size_t blo_unpack_limit(PackKind kind, size_t packed);
+/// `bytes` lie in a mapped file: pages that were read are given back along the way.
 blo_status blo_unpack_begin(Unpack *unpack, blo_context *context, PackKind kind,
                             const unsigned char *bytes, size_t length);
 /// Takes up to `wanted` bytes; fewer at the end or where the stream is damaged.

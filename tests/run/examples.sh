@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Every example runs for a few steps: its reports are finite, and the same seed gives the same bits.
+. "$(dirname "$0")/common.sh"
+
+# folder/program, data (or -), settings
+run() {
+  local program=$1 data=$2 settings=()
+  shift 2
+  for setting; do settings+=(--set "$setting"); done
+  [ "$data" = - ] || settings+=(--data "$source/examples/data/$data")
+  for turn in a b; do
+    "$bloc" run "$source/examples/$program.blo" "${settings[@]}" --out "$scratch/$turn.npz" --log "$scratch/$turn.jsonl" \
+      --quiet >/dev/null || fail "$program did not run"
+  done
+  ! grep -q null "$scratch/a.jsonl" || fail "$program has a report that is not finite"
+  cmp "$scratch/a.npz" "$scratch/b.npz" || fail "$program gave two results for one seed"
+  echo "$program"
+}
+
+run ridge/ridge diabetes.npz upper.iters=5
+run logistic/logistic breast_cancer.npz upper.iters=5
+run cleaning/cleaning digits.npz upper.iters=5
