@@ -116,7 +116,7 @@ static int find_param(const NodeList *params, Name name) {
   return -1;
 }
 
-static void report_no_param(Context *c, const Instance *instance, const char *name, Span span) {
+void instance_no_param(Context *c, const Instance *instance, const char *name, Span span) {
   const NodeList *params = item_params(instance->node);
   VEC(const char *) known = {0};
   TextBuffer list = text_buffer(c->build->arena);
@@ -151,6 +151,23 @@ static bool take_iterations(Context *c, Instance *instance, const Node *value,
   return dim_not_negative(c, instance->iterations, value->span, "the number of iterations");
 }
 
+// `keep = true`, of the lower optimiser alone: others keep their states, or have a fresh one.
+static bool take_keep(Context *c, Instance *instance, const Node *value,
+                      const Environment *environment) {
+  Staged *given = evaluate(c->e, value, environment, NULL);
+  if (staged_is_poison(given)) return false;
+  bool lower = instance->prefix && strcmp(instance->prefix, "lower") == 0;
+  if (!lower || given->kind != STAGED_BOOL) {
+    Diagnostic *d = report(build_diagnostics(c->build), lower ? E0303 : E0304, value->span,
+                           lower ? "`keep` is true or false" : "only `lower` has `keep`");
+    diagnostic_help(d, "`lower = sgd(..., iters = 1, keep = true)` goes on with its momentum from "
+                       "step to step");
+    return false;
+  }
+  instance->keep = given->boolean;
+  return true;
+}
+
 static bool take_argument(Context *c, Instance *instance, const Node *node, size_t position,
                           const Environment *environment) {
   const NodeList *params = item_params(instance->node);
@@ -160,8 +177,10 @@ static bool take_argument(Context *c, Instance *instance, const Node *node, size
   int index = name ? find_param(params, name) : (int)position;
   if (name && index < 0 && instance->node->kind == ITEM_OPTIMIZER && strcmp(name, "iters") == 0)
     return take_iterations(c, instance, value, environment);
+  if (name && index < 0 && instance->node->kind == ITEM_OPTIMIZER && strcmp(name, "keep") == 0)
+    return take_keep(c, instance, value, environment);
   if (name && index < 0) {
-    report_no_param(c, instance, name, span);
+    instance_no_param(c, instance, name, span);
     return false;
   }
   if (index >= (int)params->count) {
@@ -181,27 +200,47 @@ static bool take_argument(Context *c, Instance *instance, const Node *node, size
   return true;
 }
 
-// Settings like `upper.step = 0.1` replace arguments.
+bool instance_goes_below(const Instance *instance, const char *name) {
+  const NodeList *params = item_params(instance->node);
+  const char *dot = strchr(name, '.');
+  Evaluator *e = instance->context->e;
+  for (size_t i = 0; dot && i < params->count; i++) {
+    if (params->data[i]->kind != PART_PARAM || !params->data[i]->as.param.type) continue;
+    const char *param = params->data[i]->as.param.name.name;
+    if (strlen(param) != (size_t)(dot - name) || strncmp(param, name, strlen(param)) != 0) continue;
+    const TypeSpec *spec = evaluate_type(e, params->data[i]->as.param.type, NULL);
+    return spec && spec->kind == SPEC_OPTIMIZER;
+  }
+  return false;
+}
+
+// Settings like `upper.step = 0.1` replace arguments. Of an optimiser's, those that name no
+// parameter are left: they may name a part of the variables.
 static bool take_settings(Context *c, Instance *instance) {
   if (!instance->prefix || !c->stage) return true;
   Settings *settings = &c->stage->settings;
   size_t length = strlen(instance->prefix);
-  bool ok = true;
+  bool optimizer = instance->node->kind == ITEM_OPTIMIZER, ok = true;
   for (size_t i = 0; i < settings->list.count; i++) {
     Setting *setting = &settings->list.data[i];
     if (strncmp(setting->key, instance->prefix, length) != 0 || setting->key[length] != '.')
       continue;
-    setting->read = true;
     const char *name = setting->key + length + 1;
     int index = find_param(item_params(instance->node), intern(c->build->compilation->names, name));
+    bool iterations = optimizer && strcmp(name, "iters") == 0;
+    bool keep = optimizer && strcmp(name, "keep") == 0;
+    if (index < 0 && !iterations && !keep && optimizer) continue;
+    setting->read = true;
     if (index >= 0) {
       instance->arguments[index].value = setting->value;
       instance->arguments[index].environment = setting->environment;
       instance->arguments[index].given = true;
-    } else if (strcmp(name, "iters") == 0 && instance->node->kind == ITEM_OPTIMIZER) {
+    } else if (iterations) {
       ok &= take_iterations(c, instance, setting->value, setting->environment);
+    } else if (keep) {
+      ok &= take_keep(c, instance, setting->value, setting->environment);
     } else {
-      report_no_param(c, instance, name, setting->span);
+      instance_no_param(c, instance, name, setting->span);
       ok = false;
     }
   }
@@ -238,18 +277,27 @@ Instance *instance_of_item(Context *c, const Node *item, Span span) {
   return instance;
 }
 
-Instance *instance_create(Context *c, const Node *value, const Environment *environment,
-                          BindingKind kind, const char *prefix) {
+Instance *instance_make(Context *c, const Node *value, const Environment *environment,
+                        BindingKind kind, const char *prefix, bool *ok) {
+  *ok = false;
   const NodeList *arguments;
   const Node *item = called_item(c, value, kind, &arguments);
   if (!item || map_has(c->e->failed_items, item)) return NULL;
   Instance *instance = instance_of_item(c, item, value->span);
   instance->prefix = prefix;
-  bool ok = true;
+  *ok = true;
   for (size_t i = 0; arguments && i < arguments->count; i++)
-    ok &= take_argument(c, instance, arguments->data[i], i, environment);
-  ok &= take_settings(c, instance);
-  return ok && all_given(c, instance) ? instance : NULL;
+    *ok &= take_argument(c, instance, arguments->data[i], i, environment);
+  *ok &= take_settings(c, instance);
+  *ok = *ok && all_given(c, instance);
+  return instance;
+}
+
+Instance *instance_create(Context *c, const Node *value, const Environment *environment,
+                          BindingKind kind, const char *prefix) {
+  bool ok;
+  Instance *instance = instance_make(c, value, environment, kind, prefix, &ok);
+  return ok ? instance : NULL;
 }
 
 // ---- where an instance is chosen
@@ -285,8 +333,25 @@ static Staged *wrong_argument(Context *c, const Argument *argument, const char *
   return staged_poison;
 }
 
+// Settings below an inner optimiser that it did not take.
+static bool settings_end(Context *c, const Instance *inner) {
+  if (!inner->prefix || !c->stage) return true;
+  Settings *settings = &c->stage->settings;
+  size_t length = strlen(inner->prefix);
+  for (size_t i = 0; i < settings->list.count; i++) {
+    Setting *setting = &settings->list.data[i];
+    if (setting->read || strncmp(setting->key, inner->prefix, length) != 0 ||
+        setting->key[length] != '.' || instance_goes_below(inner, setting->key + length + 1))
+      continue;
+    setting->read = true;
+    instance_no_param(c, inner, setting->key + length + 1, setting->span);
+    return false;
+  }
+  return true;
+}
+
 // An optimiser given to an optimiser or method.
-static Staged *optimizer_argument(Context *c, const Argument *argument) {
+static Staged *optimizer_argument(Context *c, const Instance *outer, const Argument *argument) {
   const Node *value = argument->value;
   const Binding *binding = value->kind == EXPR_NAME ? value->as.name.binding : NULL;
   if (binding && (binding->kind == BIND_LOCAL || binding->kind == BIND_IMPLICIT)) {
@@ -295,17 +360,20 @@ static Staged *optimizer_argument(Context *c, const Argument *argument) {
     return fits || staged_is_poison(given) ? given
                                            : wrong_argument(c, argument, "an optimizer", given);
   }
-  Instance *inner = instance_create(c, value, argument->environment, BIND_OPTIMIZER, NULL);
-  return inner ? optimizer_object(inner) : staged_poison;
+  const char *prefix = outer->prefix ? arena_printf(c->build->arena, "%s.%s", outer->prefix,
+                                                    argument->param->as.param.name.name)
+                                     : NULL;
+  Instance *inner = instance_create(c, value, argument->environment, BIND_OPTIMIZER, prefix);
+  return inner && settings_end(c, inner) ? optimizer_object(inner) : staged_poison;
 }
 
 // Static numbers and truth values stay static, so that `if order == 1` chooses when the program is
 // built.
-static Staged *argument_value(Context *c, const Argument *argument) {
+static Staged *argument_value(Context *c, const Instance *instance, const Argument *argument) {
   const Node *type = argument->param->as.param.type;
   const TypeSpec *spec = type ? evaluate_type(c->e, type, NULL) : NULL;
   if (type && !spec) return staged_poison;
-  if (spec && spec->kind == SPEC_OPTIMIZER) return optimizer_argument(c, argument);
+  if (spec && spec->kind == SPEC_OPTIMIZER) return optimizer_argument(c, instance, argument);
   Staged *value = evaluate(c->e, argument->value, argument->environment, spec);
   if (!spec || staged_is_poison(value)) return value;
   bool truth = spec->kind == SPEC_TENSOR && spec->dtype == DT_BOOL && spec->rank == 0;
@@ -330,7 +398,7 @@ const Environment *instance_environment(Instance *instance) {
   for (int i = 0; i < instance->count; i++) {
     const Argument *argument = &instance->arguments[i];
     if (argument->param->kind != PART_PARAM) continue;
-    Staged *value = argument->ready ? argument->ready : argument_value(c, argument);
+    Staged *value = argument->ready ? argument->ready : argument_value(c, instance, argument);
     environment = environment_add(c->e, environment, argument->param->as.param.binding, value);
   }
   return environment;

@@ -65,11 +65,11 @@ bool run_move(Context *c, const Node *move, const Environment **environment) {
 
 // ---- states
 
-int optimizer_state_count(const Instance *optimizer) {
+int item_state_count(const Instance *optimizer) {
   return (int)optimizer->node->as.optimizer.states.count;
 }
 
-void optimizer_start(Instance *optimizer, Staged *z, Staged **states) {
+void item_start(Instance *optimizer, Staged *z, Staged **states) {
   Context *c = optimizer->context;
   const Node *node = optimizer->node;
   Value *iteration = c->iteration;
@@ -102,8 +102,8 @@ void optimizer_start(Instance *optimizer, Staged *z, Staged **states) {
 
 // ---- one update
 
-Staged *optimizer_update(Instance *optimizer, Staged *z, Staged *g, Value *t, Value *iteration,
-                         Staged **states, Span span) {
+Staged *item_update(Instance *optimizer, Staged *z, Staged *g, Value *t, Value *iteration,
+                    Staged **states) {
   Context *c = optimizer->context;
   Evaluator *e = c->e;
   const Node *node = optimizer->node;
@@ -136,7 +136,6 @@ Staged *optimizer_update(Instance *optimizer, Staged *z, Staged *g, Value *t, Va
     if (list->data[i]->kind == NODE_STATE)
       states[i] = environment_find(environment, list->data[i]->as.state.binding);
   c->iteration = before;
-  (void)span;
   return value;
 }
 
@@ -225,6 +224,7 @@ typedef struct Descent {
   Instance *optimizer;
   Staged *function;
   Value *first; // steps the level has made before
+  bool kept;    // the states have lived through these
   Span span;
 } Descent;
 
@@ -242,7 +242,8 @@ static Staged *descent_body(Evaluator *e, Value *counter, Staged *carries, void 
   Staged **states = ARENA_ARRAY(e->arena, Staged *, (size_t)count + 2);
   for (int i = 0; i < count; i++) states[i + 1] = carries->tree.children[i + 1];
   Staged *next = staged_is_poison(g) ? g
-                                     : optimizer_update(descent->optimizer, z, g, counter,
+                                     : optimizer_update(descent->optimizer, z, g,
+                                                        descent->kept ? iteration : counter,
                                                         iteration, states + 1, descent->span);
   states[0] = project_level(c, &c->stage->lower, next, descent->span);
   c->iteration = before;
@@ -282,15 +283,25 @@ Staged *lower_descend(Context *c, Staged *function, Staged *start, Span span) {
   int count = optimizer_state_count(optimizer);
   Staged **carries = ARENA_ARRAY(c->build->arena, Staged *, (size_t)count + 1);
   carries[0] = start;
-  optimizer_start(optimizer, start, carries + 1);
+  if (c->kept)
+    for (int i = 0; i < count; i++) carries[i + 1] = c->kept[i];
+  else
+    optimizer_start(optimizer, start, carries + 1);
   for (int i = 0; i <= count; i++)
     if (staged_is_poison(carries[i])) return staged_poison;
   Builder *b = &c->e->builder;
   Value *trips = ir_dim(b, optimizer->iterations);
   Value *steps = c->t ? c->t : scalar_int(c, 0);
-  Descent descent = {c, optimizer, function, ir_binary(b, OP_MUL, steps, trips), span};
+  Value *first = ir_binary(b, OP_MUL, steps, trips);
+  Descent descent = {c, optimizer, function, first, c->kept != NULL, span};
   Staged *packed = staged_tuple(c->e, carries, count + 1);
   Staged *result =
       build_loop(c->e, packed, trips, optimizer->iterations, NULL, descent_body, &descent, span);
-  return staged_is_poison(result) ? result : result->tree.children[0];
+  if (staged_is_poison(result)) return result;
+  // What runs inside a derivative is a function of its own and leaves nothing behind.
+  if (c->kept && c->e->builder.block == c->step_block) {
+    c->kept_next = ARENA_ARRAY(c->build->arena, Staged *, (size_t)count + 1);
+    for (int i = 0; i < count; i++) c->kept_next[i] = result->tree.children[i + 1];
+  }
+  return result->tree.children[0];
 }

@@ -11,7 +11,7 @@
 //   point.c       evaluating objectives, lets, batches and reports at a point (x, y)
 //   batches.c     sampling as gathers in the IR; the order of random draws is draws.c
 //   instances.c   calls of methods, optimisers and sets: parameters to values
-//   sets.c, optimizers.c, methods.c   what those library items do
+//   sets.c, optimizers.c, methods.c   what those library items do; groups.c: parameter groups
 //   state.c, steps.c   the state of a stage, its start and one step
 //   entries.c, describe.c   entry functions and their rows in blo_program
 //   tests.c, test_values.c   `test` blocks as IR functions
@@ -83,8 +83,17 @@ typedef struct Argument {
   Staged *ready; // a sample value, when the definition is checked; else NULL
 } Argument;
 
+typedef struct Instance Instance;
+typedef struct Level Level;
+
+/// A part of a level's variables with its own optimiser.
+typedef struct Group {
+  const char *path; // "q.V": a variable, or a field of one
+  Instance *optimizer;
+} Group;
+
 /// A method, optimiser or set with its arguments.
-typedef struct Instance {
+struct Instance {
   Context *context;
   const Node *node;    // ITEM_METHOD, ITEM_OPTIMIZER, ITEM_SET
   Span span;           // of the call
@@ -93,8 +102,11 @@ typedef struct Instance {
   int count;
   const Dim *iterations; // optimisers: `iters`; NULL: not given
   Span iterations_span;
+  bool keep; // the lower optimiser: its states go on from step to step
   bool used;
-} Instance;
+  const Level *level; // optimisers of a level: what `groups` are parts of
+  VEC(Group) groups;
+};
 
 // ---------------------------------------------------------------- levels and stages
 
@@ -106,7 +118,7 @@ typedef struct LevelVariable {
   const Setting *start; // a test's start value, else NULL
 } LevelVariable;
 
-typedef struct Level {
+struct Level {
   const Node *node; // ITEM_LEVEL, or ITEM_STAGE for a stage of one level
   const char *word; // "upper", "lower", "stage"
   bool maximize;
@@ -115,7 +127,7 @@ typedef struct Level {
   NodeList states, reports, ensures, constraints;
   bool broken;  // a clause did not parse: say nothing about what is missing
   Staged *like; // bundle of the variables
-} Level;
+};
 
 struct Stage {
   const char *name;
@@ -139,8 +151,9 @@ struct State {
   Staged *x, *y;      // y NULL in a stage of one level
   Staged **method;    // of method states, in order
   Staged **optimizer; // of the upper optimiser's states
+  Staged **kept;      // of the lower optimiser's, with `keep = true`
   Staged **level;     // upper's then lower's `state` clauses
-  int method_count, optimizer_count, level_count;
+  int method_count, optimizer_count, kept_count, level_count;
   Value *t; // steps made, i64
 };
 
@@ -184,6 +197,8 @@ struct Context {
   Value *iteration;      // steps this level has made, i64; NULL: unknown here
   Value *t;              // outer steps made, i64; NULL outside steps
   State *method_state;   // inside a method: x, y at its beginning
+  Block *step_block;     // of the step that is made; NULL outside steps
+  Staged **kept, **kept_next; // states of the lower optimiser: at the step's beginning, at its end
   TestRun *test;
 };
 
@@ -260,6 +275,8 @@ void settings_warn_unread(Context *c, const Settings *settings);
 /// Makes `precision` the real type, where it is given; false after an error.
 bool settings_precision(Context *c, Settings *settings);
 const char *setting_key(Build *b, const Node *node);
+/// True when a setting's value is a call of an optimizer, or its name.
+bool names_optimizer(const Build *b, const Node *value);
 
 // ---------------------------------------------------------------- stage.c
 
@@ -330,11 +347,18 @@ const Node *called_item(Context *c, const Node *value, BindingKind kind,
 /// NULL after a report.
 Instance *instance_create(Context *c, const Node *value, const Environment *environment,
                           BindingKind kind, const char *prefix);
+/// The same also where an argument is wrong, which `ok` tells; NULL: there is no such item.
+Instance *instance_make(Context *c, const Node *value, const Environment *environment,
+                        BindingKind kind, const char *prefix, bool *ok);
 /// An item with its defaults, settings of `prefix` not looked at.
 Instance *instance_of_item(Context *c, const Node *item, Span span);
 /// The parameters' values, evaluated now.
 const Environment *instance_environment(Instance *instance);
 const char *instance_name(const Instance *instance);
+/// Reports that it has no parameter of this name.
+void instance_no_param(Context *c, const Instance *instance, const char *name, Span span);
+/// True for "inner.step" where `inner` is a parameter that takes an optimizer.
+bool instance_goes_below(const Instance *instance, const char *name);
 /// While an instance's own code is evaluated: mistakes found there are told at the place that chose
 /// it.
 void instance_enter(const Instance *instance, Dynamic *saved);
@@ -346,14 +370,28 @@ void instance_leave(const Instance *instance, const Dynamic *saved);
 Staged *project_level(Context *c, const Level *level, Staged *bundle, Span span);
 bool level_has_sets(const Level *level);
 
-// ---------------------------------------------------------------- optimizers.c
+// ---------------------------------------------------------------- groups.c
 
+/// The optimiser of a level with its parameter groups, from the setting `key` and those below it.
+/// NULL where there is no such setting, or after errors: a path or parameter that does not exist.
+Instance *level_optimizer(Context *c, const char *key, const Level *level);
+/// States of an optimiser and its groups.
 int optimizer_state_count(const Instance *optimizer);
+/// One name per state: "upper_opt.m", of a group "upper_opt.rho.m".
+void optimizer_state_names(const Instance *optimizer, const char *prefix, NameList *list);
 void optimizer_start(Instance *optimizer, Staged *z, Staged **states);
 /// One update; `states` are replaced. `t` counts updates since the start of the states, `iteration`
 /// is what the settings see.
 Staged *optimizer_update(Instance *optimizer, Staged *z, Staged *g, Value *t, Value *iteration,
                          Staged **states, Span span);
+
+// ---------------------------------------------------------------- optimizers.c
+
+/// The same of one optimizer without its groups.
+int item_state_count(const Instance *optimizer);
+void item_start(Instance *optimizer, Staged *z, Staged **states);
+Staged *item_update(Instance *optimizer, Staged *z, Staged *g, Value *t, Value *iteration,
+                    Staged **states);
 /// The optimiser as a value with `.init(z)` and `.step(z, g, s)`.
 Staged *optimizer_object(Instance *optimizer);
 /// The lower optimiser run from `start` on `function`.
@@ -408,6 +446,8 @@ void state_unpack(Context *c, const State *like, Staged *packed, State *out);
 bool state_is_poison(const Context *c, const State *state);
 void state_leaves(Context *c, const State *state, ValueList *leaves);
 void state_rebuild(Context *c, const State *like, Value *const *leaves, State *out);
+/// Names of a level's leaves: "net.W", "t".
+void level_leaf_names(Context *c, const Level *level, Staged *bundle, NameList *names);
 /// "net.W", ... of a value called `prefix`.
 void leaf_names(Arena *arena, Interner *names, const char *prefix, const Layout *layout,
                 NameList *list);

@@ -133,13 +133,23 @@ static void bind_names(void *self, Node *node) {
   node_children(node, bind_names, self);
 }
 
+bool names_optimizer(const Build *b, const Node *value) {
+  const Node *callee = value->kind == EXPR_CALL ? value->as.call.callee : value;
+  bool qualified = callee->kind == EXPR_MEMBER && callee->as.member.base->kind == EXPR_NAME;
+  if (!qualified && callee->kind != EXPR_NAME) return false;
+  Name module = qualified ? callee->as.member.base->as.name.name : NULL;
+  Name name = qualified ? callee->as.member.member.name : callee->as.name.name;
+  return program_find(b->program, b->program->file, module, name, BIND_OPTIMIZER);
+}
+
 // `method = implicit(..)`: the instance says which methods there are.
 static void bind_setting(Build *b, Node *setting) {
   static const char *const keys[] = {"method", "upper", "lower", "optimizer"};
   Node *value = setting->as.setting.value;
   const char *key = setting_key(b, setting);
   for (int i = 0; i < 4; i++) {
-    if (strcmp(key, keys[i]) != 0 || value->kind != EXPR_CALL) continue;
+    if (value->kind != EXPR_CALL || (strcmp(key, keys[i]) != 0 && !names_optimizer(b, value)))
+      continue;
     for (size_t k = 0; k < value->as.call.arguments.count; k++)
       bind_names(b, value->as.call.arguments.data[k]);
     return;

@@ -44,10 +44,9 @@ const Node *stage_find_solve(Context *c, const Stage *stage, const char *name, S
 
 // ---- settings to instances
 
-static Instance *setting_instance(Context *c, Settings *settings, const char *key,
-                                  BindingKind kind) {
-  Setting *setting = settings_find(settings, key);
-  return setting ? instance_create(c, setting->value, setting->environment, kind, key) : NULL;
+static Instance *method_instance(Context *c, Settings *settings) {
+  Setting *setting = settings_find(settings, "method");
+  return instance_create(c, setting->value, setting->environment, BIND_METHOD, "method");
 }
 
 static bool missing(Context *c, const Stage *stage, const char *key, const char *example) {
@@ -75,9 +74,9 @@ bool settings_precision(Context *c, Settings *settings) {
 static bool choose_bilevel(Context *c, Stage *stage) {
   Settings *settings = &stage->settings;
   if (missing(c, stage, "method", "implicit(linear = cg())")) return false;
-  stage->method = setting_instance(c, settings, "method", BIND_METHOD);
-  stage->lower_optimizer = setting_instance(c, settings, "lower", BIND_OPTIMIZER);
-  stage->upper_optimizer = setting_instance(c, settings, "upper", BIND_OPTIMIZER);
+  stage->method = method_instance(c, settings);
+  stage->lower_optimizer = level_optimizer(c, "lower", &stage->lower);
+  stage->upper_optimizer = level_optimizer(c, "upper", &stage->upper);
   bool ok = stage->method != NULL;
   if (settings_find(settings, "lower")) ok &= stage->lower_optimizer != NULL;
   if (settings_find(settings, "upper")) ok &= stage->upper_optimizer != NULL;
@@ -90,7 +89,7 @@ static bool choose_bilevel(Context *c, Stage *stage) {
 
 static bool choose_single(Context *c, Stage *stage) {
   if (missing(c, stage, "optimizer", "adam(step = 0.01, iters = 100)")) return false;
-  stage->upper_optimizer = setting_instance(c, &stage->settings, "optimizer", BIND_OPTIMIZER);
+  stage->upper_optimizer = level_optimizer(c, "optimizer", &stage->upper);
   return stage->upper_optimizer != NULL;
 }
 

@@ -1,7 +1,7 @@
 // The state of a stage: everything that one step hands to the next, as bundles and as named leaves.
 //
-// Order: x, y, method states, the upper optimiser's states, level states, t. Random draws have no
-// state: they follow from the seed and t.
+// Order: x, y, method states, states of the upper optimiser, kept ones of the lower, level states,
+// t. Random draws have no state: they follow from the seed and t.
 #include "build/program.h"
 
 #include <string.h>
@@ -44,6 +44,12 @@ void state_init(Context *c, State *state) {
     state->optimizer = ARENA_ARRAY(c->build->arena, Staged *, (size_t)state->optimizer_count + 1);
     optimizer_start(optimizer, state->x, state->optimizer);
   }
+  Instance *lower = stage->lower_optimizer;
+  if (lower && lower->keep) {
+    state->kept_count = optimizer_state_count(lower);
+    state->kept = ARENA_ARRAY(c->build->arena, Staged *, (size_t)state->kept_count + 1);
+    optimizer_start(lower, state->y, state->kept);
+  }
   c->states = states;
   c->e->dynamic = dynamic;
 }
@@ -51,7 +57,8 @@ void state_init(Context *c, State *state) {
 // ---- parts
 
 static int part_count(const State *state) {
-  return 1 + (state->y != NULL) + state->method_count + state->optimizer_count + state->level_count;
+  return 1 + (state->y != NULL) + state->method_count + state->optimizer_count + state->kept_count +
+         state->level_count;
 }
 
 static void state_parts(const State *state, Staged **parts) {
@@ -60,6 +67,7 @@ static void state_parts(const State *state, Staged **parts) {
   if (state->y) parts[n++] = state->y;
   for (int i = 0; i < state->method_count; i++) parts[n++] = state->method[i];
   for (int i = 0; i < state->optimizer_count; i++) parts[n++] = state->optimizer[i];
+  for (int i = 0; i < state->kept_count; i++) parts[n++] = state->kept[i];
   for (int i = 0; i < state->level_count; i++) parts[n++] = state->level[i];
 }
 
@@ -68,13 +76,14 @@ static void state_from_parts(Arena *arena, const State *like, Staged *const *par
   State state = {.t = t,
                  .method_count = like->method_count,
                  .optimizer_count = like->optimizer_count,
+                 .kept_count = like->kept_count,
                  .level_count = like->level_count};
   int n = 0;
   state.x = parts[n++];
   if (like->y) state.y = parts[n++];
-  int counts[] = {like->method_count, like->optimizer_count, like->level_count};
-  Staged ***lists[] = {&state.method, &state.optimizer, &state.level};
-  for (int k = 0; k < 3; k++) {
+  int counts[] = {like->method_count, like->optimizer_count, like->kept_count, like->level_count};
+  Staged ***lists[] = {&state.method, &state.optimizer, &state.kept, &state.level};
+  for (int k = 0; k < 4; k++) {
     *lists[k] = ARENA_ARRAY(arena, Staged *, (size_t)counts[k] + 1);
     for (int i = 0; i < counts[k]; i++) (*lists[k])[i] = parts[n++];
   }
@@ -132,7 +141,7 @@ void leaf_names(Arena *arena, Interner *names, const char *prefix, const Layout 
   }
 }
 
-static void name_level(Context *c, const Level *level, Staged *bundle, NameList *names) {
+void level_leaf_names(Context *c, const Level *level, Staged *bundle, NameList *names) {
   for (size_t i = 0; i < level->variables.count; i++)
     leaf_names(c->build->arena, c->build->compilation->names, level->variables.data[i].name,
                staged_layout(level_part(level, bundle, i)), names);
@@ -148,20 +157,30 @@ static void name_states(Context *c, const char *prefix, const NodeList *nodes, S
   }
 }
 
+static void name_optimizer(Context *c, const Instance *optimizer, const char *prefix,
+                           Staged **states, int count, NameList *names) {
+  if (!count) return;
+  NameList prefixes = {0};
+  optimizer_state_names(optimizer, prefix, &prefixes);
+  for (int i = 0; i < count; i++)
+    leaf_names(c->build->arena, c->build->compilation->names, prefixes.data[i],
+               staged_layout(states[i]), names);
+}
+
 void state_describe(Context *c, const State *state, blo_leaf *rows, const Name *atoms,
                     size_t atom_count) {
   const Stage *stage = c->stage;
   Arena *arena = c->build->arena;
   NameList names = {0};
-  name_level(c, &stage->upper, state->x, &names);
-  if (state->y) name_level(c, &stage->lower, state->y, &names);
+  level_leaf_names(c, &stage->upper, state->x, &names);
+  if (state->y) level_leaf_names(c, &stage->lower, state->y, &names);
   size_t results = names.count;
   if (stage->method)
     name_states(c, "method", &stage->method->node->as.method.states, state->method,
                 state->method_count, &names);
-  if (state->optimizer_count)
-    name_states(c, "upper_opt", &stage->upper_optimizer->node->as.optimizer.states,
-                state->optimizer, state->optimizer_count, &names);
+  name_optimizer(c, stage->upper_optimizer, "upper_opt", state->optimizer, state->optimizer_count,
+                 &names);
+  name_optimizer(c, stage->lower_optimizer, "lower_opt", state->kept, state->kept_count, &names);
   size_t level_first = names.count;
   for (int i = 0; i < state->level_count; i++)
     leaf_names(arena, c->build->compilation->names, level_state_node(stage, i)->as.state.name.name,

@@ -73,6 +73,18 @@ static void move_upper(Context *c, const State *state, StepResult *result) {
   next->x = project_level(c, &c->stage->upper, moved, optimizer->span);
 }
 
+// The method's block, with the lower optimiser's states that are kept.
+static bool run_method(Context *c, const State *state, MethodResult *result, Staged ***kept) {
+  c->step_block = c->e->builder.block;
+  c->kept = state->kept_count ? state->kept : NULL;
+  c->kept_next = state->kept;
+  bool ok = method_run(c, state, result);
+  *kept = c->kept_next;
+  c->step_block = NULL;
+  c->kept = NULL;
+  return ok;
+}
+
 bool step_run(Context *c, const State *given, StepResult *result) {
   Stage *stage = c->stage;
   c->t = given->t;
@@ -82,7 +94,7 @@ bool step_run(Context *c, const State *given, StepResult *result) {
   State state = begin_step(c, given);
   *result = (StepResult){0};
   bool ok = stage->single ? run_single(c, &state, &result->method)
-                          : method_run(c, &state, &result->method);
+                          : run_method(c, &state, &result->method, &state.kept);
   if (!ok) return false;
   result->hypergradient = result->method.hypergradient;
   if (result->hypergradient && staged_is_poison(result->hypergradient)) return false;
@@ -90,6 +102,7 @@ bool step_run(Context *c, const State *given, StepResult *result) {
   result->y_step = result->method.y;
   result->next = *given;
   result->next.y = result->method.y;
+  result->next.kept = state.kept;
   if (!stage->single) result->next.method = result->method.states;
   move_upper(c, &state, result);
   advance_level_states(c, &state, &result->next);

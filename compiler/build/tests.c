@@ -53,7 +53,8 @@ static void plan_setting(Build *b, TestPlan *plan, const Node *node) {
   }
   Name variable = key->count == 1 ? first : NULL;
   if (key->count == 2 && is_level_word(first)) variable = key->data[1].name;
-  if (variable && names_variable(b, variable)) {
+  bool group = key->count == 2 && names_optimizer(b, node->as.setting.value);
+  if (variable && !group && names_variable(b, variable)) {
     Setting start = {.key = variable, .span = node->span, .value = node->as.setting.value};
     VEC_PUSH(b->arena, &plan->starts.list, start);
     return;
