@@ -31,22 +31,23 @@ void call_leave(Evaluator *e, const Dynamic *saved) {
   e->dynamic = *saved;
 }
 
-/// What lexical meaning of `real` and `vec` a body is evaluated with.
+/// What lexical meaning of `real`, `vec` and `[..]` a body is evaluated with.
 typedef struct Lexical {
   Dtype real;
   Staged *vec;
+  const AnyShape *shape;
 } Lexical;
 
-static Lexical lexical_enter(Evaluator *e, Dtype real, Staged *vec) {
-  Lexical saved = {e->real, e->bundle_like[BUNDLE_VEC]};
-  e->real = real;
-  e->bundle_like[BUNDLE_VEC] = vec;
+static Lexical lexical_enter(Evaluator *e, Lexical meaning) {
+  Lexical saved = {e->real, e->bundle_like[BUNDLE_VEC], e->shape};
+  e->real = meaning.real;
+  e->bundle_like[BUNDLE_VEC] = meaning.vec;
+  e->shape = meaning.shape;
   return saved;
 }
 
 static void lexical_leave(Evaluator *e, Lexical saved) {
-  e->real = saved.real;
-  e->bundle_like[BUNDLE_VEC] = saved.vec;
+  lexical_enter(e, saved);
 }
 
 // --- arguments -----------------------------------------------------------------------------------
@@ -131,7 +132,7 @@ static Staged *apply_lambda(Evaluator *e, const Function *f, const Call *call) {
   Dynamic saved;
   CallChain link;
   if (!call_enter(e, &saved, &link, NULL, call->span)) return staged_poison;
-  Lexical lexical = lexical_enter(e, f->real, f->vec);
+  Lexical lexical = lexical_enter(e, (Lexical){f->real, f->vec, f->shape});
   Staged *result = evaluate(e, f->node->as.fn.body, environment, call->expected);
   lexical_leave(e, lexical);
   call_leave(e, &saved);
@@ -374,6 +375,13 @@ static Staged *evaluate_body(Evaluator *e, const Function *f, const Environment 
   return result;
 }
 
+// The shape must outlive the call: closures made in the body keep it.
+static const AnyShape *any_shape_of(Evaluator *e, const Signature *s, const AnyShape *found) {
+  bool says = s->result->any_shape;
+  for (int i = 0; i < s->param_count; i++) says = says || s->params[i]->any_shape;
+  return says ? arena_copy(e->arena, found, sizeof *found) : NULL;
+}
+
 static Staged *apply_item(Evaluator *e, const Function *f, const Call *call) {
   const Signature *s = signature_of(e, f->node);
   if (e->checking) check_definition(e, f->node);
@@ -388,7 +396,9 @@ static Staged *apply_item(Evaluator *e, const Function *f, const Call *call) {
   for (int i = 0; i < s->param_count && !call->positional_count; i++)
     if (!a.values[i] && !param_default(s, i)) return bind_arguments(e, f, call);
   if (report_missing(e, &a, f, call) || !match_arguments(e, &a, f, call)) return staged_poison;
-  Lexical lexical = lexical_enter(e, a.matching.real, a.matching.vec);
+  a.matching.shape.function = f->name;
+  Lexical lexical = lexical_enter(
+      e, (Lexical){a.matching.real, a.matching.vec, any_shape_of(e, s, &a.matching.shape)});
   const Environment *environment = bind_function(e, &a, f, call);
   Staged *result = environment ? evaluate_body(e, f, environment, call) : staged_poison;
   lexical_leave(e, lexical);
@@ -498,7 +508,7 @@ static Staged *make_struct(const Call *call, void *self) {
   CallChain link;
   const char *name = structure->as.structure.name.name;
   if (!call_enter(e, &saved, &link, name, call->span)) return staged_poison;
-  Lexical lexical = lexical_enter(e, real, e->bundle_like[BUNDLE_VEC]);
+  Lexical lexical = lexical_enter(e, (Lexical){real, e->bundle_like[BUNDLE_VEC], NULL});
   TypeSpec spec = {
       .kind = SPEC_STRUCT, .structure = structure, .arguments = arguments, .argument_count = dims};
   bool all = true;

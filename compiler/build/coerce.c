@@ -226,11 +226,30 @@ static Staged *fit_real(const Fit *fit, Staged *value) {
   return fit_leaf(fit, value, scalar_of(e, e->real));
 }
 
+// A number fills the shape that the function around is called with, or for.
+static Staged *fill_any_shape(const Fit *fit, Staged *value, const TypeSpec *spec) {
+  Evaluator *e = fit->e;
+  const AnyShape *shape = e->shape;
+  if (shape->known)
+    return fit_leaf(
+        fit, value,
+        type_get(e->module, spec->real_dtype ? e->real : spec->dtype, shape->rank, shape->dims));
+  Diagnostic *d =
+      mistake(e, E0310, fit->span, "the shape `[..]` of `%s` is not determined by this call",
+              shape->function);
+  diagnostic_help(d, "let a typed `let` say the result's type: `let w: real[n, m] = %s(..);`",
+                  shape->function);
+  return staged_poison;
+}
+
 static Staged *fit_spec(const Fit *fit, Staged *value, const TypeSpec *spec, Prefix prefix) {
   Evaluator *e = fit->e;
   if (staged_is_poison(value)) return value;
   switch (spec->kind) {
   case SPEC_TENSOR:
+    if (spec->any_shape && fit->broadcast && e->shape &&
+        (staged_is_number(value) || staged_is_scalar_tensor(value)))
+      return fill_any_shape(fit, value, spec);
     if (spec->any_shape) {
       Dtype wanted = spec->real_dtype ? e->real : spec->dtype;
       if (value->kind == STAGED_TENSOR && value->tensor->type->dtype == wanted) return value;

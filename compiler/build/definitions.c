@@ -112,8 +112,8 @@ static Staged *sample(Evaluator *e, Block *block, const TypeSpec *spec, Name nam
   switch (spec->kind) {
   case SPEC_TENSOR: {
     Dtype dtype = spec->real_dtype ? e->real : spec->dtype;
-    const Dim *any = spec->any_shape ? rigid(e, "n") : NULL;
-    return any ? sample_tensor(e, block, dtype, 1, &any, name)
+    return spec->any_shape && e->shape
+               ? sample_tensor(e, block, dtype, e->shape->rank, e->shape->dims, name)
                : sample_tensor(e, block, dtype, spec->rank, spec->shape, name);
   }
   case SPEC_REAL:
@@ -166,8 +166,18 @@ static Matching rigid_matching(Evaluator *e, const Signature *s) {
   return m;
 }
 
+// `[..]` is checked as a vector.
+static const AnyShape *rigid_shape(Evaluator *e, const Node *function) {
+  const Dim **dims = ARENA_ARRAY(e->arena, const Dim *, 1);
+  dims[0] = rigid(e, "n");
+  AnyShape *shape = ARENA_NEW(e->arena, AnyShape);
+  *shape = (AnyShape){function->as.function.name.name, true, 1, dims};
+  return shape;
+}
+
 static void evaluate_function(Evaluator *e, const Signature *s) {
   const Node *node = s->node;
+  e->shape = rigid_shape(e, node);
   Matching m = rigid_matching(e, s);
   const Environment *environment = matching_environment(&m, s), *dims = environment;
   for (int i = 0; i < s->param_count; i++) {
@@ -214,6 +224,7 @@ void check_definition(Evaluator *e, const Node *node) {
                          .depth = saved.dynamic.depth};
   e->dynamic.step_key = e->dynamic.key;
   e->variables = NULL;
+  e->shape = NULL;
   evaluate_budget(e);
   e->bundle_like[BUNDLE_VEC] = sample_vec(e, func->body);
   if (node->kind == ITEM_FUNCTION) {

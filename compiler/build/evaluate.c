@@ -452,8 +452,11 @@ static Staged *evaluate_tuple(Evaluator *e, const Node *node, const Environment 
 
 static Staged *evaluate_lambda(Evaluator *e, const Node *node, const Environment *environment) {
   Function *function = ARENA_NEW(e->arena, Function);
-  *function = (Function){
-      .node = node, .environment = environment, .real = e->real, .vec = e->bundle_like[BUNDLE_VEC]};
+  *function = (Function){.node = node,
+                         .environment = environment,
+                         .real = e->real,
+                         .vec = e->bundle_like[BUNDLE_VEC],
+                         .shape = e->shape};
   Staged *s = ARENA_NEW(e->arena, Staged);
   s->kind = STAGED_FUNCTION;
   s->function = function;

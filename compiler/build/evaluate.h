@@ -48,6 +48,7 @@ struct Evaluator {
   void *resolve_self;
   /// Layout of `lower`, `upper`, `constraints` inside methods, as a value of zeros; set by build/program.c.
   Staged *bundle_like[4]; // by BundleKind; NULL outside methods
+  const AnyShape *shape;  // what `[..]` means in the function around; NULL outside those that say it
   /// What the program level knows about a mistake: notes on the test, the real type. May be NULL.
   void (*explain)(Evaluator *e, Diagnostic *d, ErrorCode code, bool in_library);
   Map *layouts;           // interning

@@ -70,6 +70,10 @@ static void bind_real(Matching *m, Dtype dtype) {
   m->real = dtype;
 }
 
+static void bind_shape(Matching *m, int rank, const Dim *const *dims) {
+  if (!m->shape.known) m->shape = (AnyShape){.known = true, .rank = rank, .dims = dims};
+}
+
 static void match_struct(Matching *m, const TypeSpec *spec, Staged *value, int leading) {
   Evaluator *e = m->e;
   const Layout *layout = staged_layout(value);
@@ -88,9 +92,12 @@ void match_value(Matching *m, const TypeSpec *spec, Staged *value, int leading) 
   const Layout *layout = staged_layout(value);
   switch (spec->kind) {
   case SPEC_TENSOR: {
+    if (spec->any_shape && staged_is_number(value)) bind_shape(m, 0, NULL);
     if (value->kind != STAGED_TENSOR) return;
     const Type *type = value->tensor->type;
     if (spec->real_dtype) bind_real(m, type->dtype);
+    if (spec->any_shape && leading <= type->rank)
+      bind_shape(m, type->rank - leading, type->shape + leading);
     if (spec->any_shape || spec->rank + leading != type->rank) return;
     for (int i = 0; i < spec->rank; i++) bind_dim(m, spec->shape[i], type->shape[leading + i]);
     return;
@@ -124,11 +131,13 @@ void match_spec(Matching *m, const TypeSpec *formal, const TypeSpec *actual) {
   if (formal->kind != actual->kind) {
     if (formal->kind == SPEC_REAL && actual->kind == SPEC_TENSOR && !actual->rank)
       bind_real(m, actual->real_dtype ? m->e->real : actual->dtype);
+    if (formal->any_shape && actual->kind == SPEC_REAL) bind_shape(m, 0, NULL);
     return;
   }
   switch (formal->kind) {
   case SPEC_TENSOR:
     if (formal->real_dtype) bind_real(m, actual->real_dtype ? m->e->real : actual->dtype);
+    if (formal->any_shape && !actual->any_shape) bind_shape(m, actual->rank, actual->shape);
     for (int i = 0; formal->rank == actual->rank && i < formal->rank; i++)
       bind_dim(m, formal->shape[i], actual->shape[i]);
     return;

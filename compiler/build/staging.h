@@ -146,6 +146,7 @@ typedef struct Matching {
   bool real_known;
   Dtype real;
   Staged *vec;
+  AnyShape shape;
 } Matching;
 
 const Signature *signature_of(Evaluator *e, const Node *function);

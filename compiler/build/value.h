@@ -70,6 +70,15 @@ typedef struct Call {
 /// A function in C: builtins and implicit names (`F`, `descend`, `project_x`, optimiser's `.step`).
 typedef Staged *(*NativeFunction)(const Call *call, void *self);
 
+/// What `[..]` stands for in a function: the shape of its first `real[..]` argument, else of the place
+/// its result is put.
+typedef struct AnyShape {
+  const char *function;
+  bool known;
+  int rank;
+  const Dim *const *dims;
+} AnyShape;
+
 typedef struct Function {
   const Node *node;             // EXPR_FN or ITEM_FUNCTION; NULL for native functions
   const Environment *environment;
@@ -78,8 +87,9 @@ typedef struct Function {
   const char *name;             // for messages
   const NamedArgument *bound;   // arguments already given by name (partial application)
   int bound_count;
-  Dtype real;                   // lambdas: what `real` and `vec` mean where they were made
+  Dtype real;                   // lambdas: what `real`, `vec`, `[..]` mean where they were made
   Staged *vec;
+  const AnyShape *shape;
 } Function;
 
 typedef enum ObjectKind {

@@ -1,7 +1,7 @@
 // Loading modules, the prelude, and the order of checking.
 //
 // Enters: the user's tree and a loader. Leaves: a Program whose files are all resolved, imports
-// before importers. The modules of methods, optim, linear and sets are seen by user files without
+// before importers. The modules of `prelude_names` are seen by user files without
 // import; a library file sees unqualified only what it imports of them, so that nothing is cyclic.
 #include "check/checker.h"
 
@@ -11,7 +11,7 @@
 
 static const char *const prelude_names[] = {"trajectory",  "implicit", "stochastic", "penalty",
                                             "constrained", "zeroth",   "response",   "direct",
-                                            "optim",       "linear",   "sets"};
+                                            "optim",       "linear",   "sets",       "elementwise"};
 enum { PRELUDE_COUNT = sizeof prelude_names / sizeof *prelude_names };
 
 bool is_prelude_name(Name name) {

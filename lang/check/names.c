@@ -423,7 +423,6 @@ static const char *name_elsewhere(Name name) {
       {"False", "write `false`"},
       {"len", "the length of an axis is its dim; `size(x)` counts all entries"},
       {"pow", "write `x^2.0`"},
-      {"relu", "write `max(x, 0.0)`, or `nn.relu(x)` with `import nn;`"},
       {"pi", "write `const pi = 3.141592653589793;`"},
       {"np", "functions need no module in front: `sum(x)`, `exp(x)`"},
       {"torch", "functions need no module in front: `sum(x)`, `exp(x)`"},
