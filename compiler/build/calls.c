@@ -368,7 +368,7 @@ static Staged *evaluate_body(Evaluator *e, const Function *f, const Environment 
   const Node *last = body->kind == EXPR_BLOCK ? body->as.block.value : body;
   const TypeSpec *type = type_at_call(e, f->node->as.function.result, f, environment, call);
   if (!type || !call_enter(e, &saved, &link, f->name, call->span)) return staged_poison;
-  Staged *result = evaluate(e, body, environment, type);
+  Staged *result = evaluate(e, body, environment, known_shape(e, type));
   result = coerce(e, result, type, false, last->span,
                   arena_printf(e->arena, "the result of `%s`", f->name));
   call_leave(e, &saved);

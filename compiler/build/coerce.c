@@ -226,6 +226,15 @@ static Staged *fit_real(const Fit *fit, Staged *value) {
   return fit_leaf(fit, value, scalar_of(e, e->real));
 }
 
+const TypeSpec *known_shape(Evaluator *e, const TypeSpec *spec) {
+  if (!spec->any_shape || !e->shape || !e->shape->known) return spec;
+  TypeSpec *known = arena_copy(e->arena, spec, sizeof *spec);
+  known->any_shape = false;
+  known->rank = e->shape->rank;
+  known->shape = e->shape->dims;
+  return known;
+}
+
 // A number fills the shape that the function around is called with, or for.
 static Staged *fill_any_shape(const Fit *fit, Staged *value, const TypeSpec *spec) {
   Evaluator *e = fit->e;

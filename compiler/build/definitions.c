@@ -194,7 +194,7 @@ static void evaluate_function(Evaluator *e, const Signature *s) {
   }
   const Node *body = node->as.function.body;
   const TypeSpec *result = evaluate_type(e, node->as.function.result, dims);
-  Staged *value = evaluate(e, body, environment, result);
+  Staged *value = evaluate(e, body, environment, known_shape(e, result));
   const Node *last = body->kind == EXPR_BLOCK ? body->as.block.value : body;
   coerce(e, value, result, false, last->span,
          arena_printf(e->arena, "the result of `%s`", node->as.function.name.name));

@@ -86,6 +86,9 @@ const Environment *evaluate_let(Evaluator *e, const Node *let, const Environment
 
 /// Evaluates a type; dims by `environment` and resolve. NULL after an error.
 const TypeSpec *evaluate_type(Evaluator *e, const Node *type, const Environment *environment);
+/// `real[..]` with the shape it has in the function around, as far as known: guides an evaluation.
+const TypeSpec *known_shape(Evaluator *e, const TypeSpec *spec);
+
 /// Converts `value` to the declared type: static numbers become tensors, scalars broadcast where
 /// `broadcast` is set (initialisers, typed let, set), dims are compared. POISON after a report
 /// that names `what` ("the start value of `w`") at `span`.
