@@ -391,6 +391,7 @@ static Staged *element_start(Evaluator *e, Value *counter, Staged *carries, void
 }
 
 static Staged *initial_struct(Evaluator *e, const TypeSpec *spec) {
+  if (map_has(e->failed_items, spec->structure)) return staged_poison;
   const Environment *environment =
       struct_environment(e, spec->structure, spec->arguments, spec->argument_count);
   int count = struct_field_count(spec->structure);

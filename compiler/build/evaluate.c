@@ -416,11 +416,20 @@ Staged *evaluate_block(Evaluator *e, const Node *node, const Environment *enviro
 
 // --- expressions ---------------------------------------------------------------------------------
 
-static Staged *evaluate_binary(Evaluator *e, const Node *node, const Environment *environment) {
+static bool is_literal(const Node *node) {
+  return node->kind == EXPR_INT || node->kind == EXPR_REAL;
+}
+
+// A number and a tensor give the tensor's type: `0.1 * he()` guides he() as he() alone would be.
+static Staged *evaluate_binary(Evaluator *e, const Node *node, const Environment *environment,
+                               const TypeSpec *expected) {
   BinaryOp op = node->as.binary.op;
   if (op == BIN_AND || op == BIN_OR) return evaluate_logic(e, node, environment);
-  Staged *a = evaluate(e, node->as.binary.left, environment, NULL);
-  Staged *b = evaluate(e, node->as.binary.right, environment, NULL);
+  bool arithmetic = op == BIN_ADD || op == BIN_SUB || op == BIN_MUL || op == BIN_DIV;
+  const TypeSpec *left = arithmetic && is_literal(node->as.binary.right) ? expected : NULL;
+  Staged *a = evaluate(e, node->as.binary.left, environment, left);
+  const TypeSpec *right = arithmetic && staged_is_number(a) ? expected : NULL;
+  Staged *b = evaluate(e, node->as.binary.right, environment, right);
   e->builder.span = node->span;
   Places places = {node->span, node->as.binary.left->span, node->as.binary.right->span};
   return operate_at(e, op, a, b, places);
@@ -493,9 +502,9 @@ static Staged *evaluate_plain(Evaluator *e, const Node *node, const Environment 
     return s;
   }
   case EXPR_BINARY:
-    return evaluate_binary(e, node, environment);
+    return evaluate_binary(e, node, environment, expected);
   case EXPR_NEGATE: {
-    Staged *a = evaluate(e, node->as.unary.operand, environment, NULL);
+    Staged *a = evaluate(e, node->as.unary.operand, environment, expected);
     return operate_negate(e, a, node->as.unary.operand->span);
   }
   case EXPR_NOT:
