@@ -20,3 +20,4 @@ run() {
 run ridge/ridge diabetes.npz upper.iters=5
 run logistic/logistic breast_cancer.npz upper.iters=5
 run cleaning/cleaning digits.npz upper.iters=5
+run saliency/saliency - upper.iters=5
