@@ -125,6 +125,8 @@ static void backward_loop(Marks *m, Op *op) {
   Block *body = op->regions[0];
   int carries = op->attr.loop.carries;
   backward_yields(m, body, op->results, (int)body->yields.count);
+  for (int i = 0; i < carries; i++) // a carry that is only replaced is a carry, too
+    if (marks_has(m, op->results[i])) marks_add(m, body->params.data[i + 1]);
   if (m->data && op->region_count == 2) {
     Block *condition = op->regions[1];
     marks_add(m, condition->yields.data[0]);

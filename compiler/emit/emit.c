@@ -37,6 +37,7 @@ EmitModule *emit_create(Arena *arena, const EmitOptions *options, const Name *at
   m->context = LLVMContextCreate();
   m->module = LLVMModuleCreateWithNameInContext("blo", m->context);
   m->verify = options->verify;
+  m->plain = options->plain;
   m->atoms = atoms;
   m->atom_count = atom_count;
   make_types(m);

@@ -13,6 +13,7 @@ typedef struct EmitOptions {
   const char *cpu;      // "native", "x86-64-v3", ...; NULL: native
   const char *features; // NULL: those of cpu
   bool verify;          // run the LLVM verifier
+  bool plain;           // no passes, the fastest code generator: to tell whose mistake it is
 } EmitOptions;
 
 typedef struct EmitModule EmitModule;

@@ -26,7 +26,7 @@ struct EmitModule {
   LLVMTargetMachineRef machine;
   const char *cpu;
   bool has_fma; // fused multiply-add in hardware: else products in extended precision are split
-  bool verify, optimized;
+  bool verify, plain, optimized;
   const Name *atoms;
   size_t atom_count;
   VEC(KernelCode) kernels;

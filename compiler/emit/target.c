@@ -65,7 +65,8 @@ void target_open(EmitModule *m, const EmitOptions *options) {
   LLVMTargetMachineOptionsSetCPU(settings, m->cpu);
   if (features || options->features)
     LLVMTargetMachineOptionsSetFeatures(settings, features ? features : options->features);
-  LLVMTargetMachineOptionsSetCodeGenOptLevel(settings, LLVMCodeGenLevelDefault);
+  LLVMTargetMachineOptionsSetCodeGenOptLevel(
+      settings, options->plain ? LLVMCodeGenLevelNone : LLVMCodeGenLevelDefault);
   LLVMTargetMachineOptionsSetRelocMode(settings, LLVMRelocPIC);
   m->machine = LLVMCreateTargetMachineWithOptions(target, triple, settings);
   REQUIRE(m->machine, "no code generator for %s", m->cpu);
@@ -88,7 +89,7 @@ void target_optimize(EmitModule *m) {
     BUG("emitted LLVM IR is not sound: %s", message);
   if (message) LLVMDisposeMessage(message);
   LLVMPassBuilderOptionsRef options = LLVMCreatePassBuilderOptions();
-  LLVMErrorRef error = LLVMRunPasses(m->module, pipeline, m->machine, options);
+  LLVMErrorRef error = LLVMRunPasses(m->module, m->plain ? "always-inline" : pipeline, m->machine, options);
   LLVMDisposePassBuilderOptions(options);
   if (error) BUG("LLVM passes: %s", LLVMGetErrorMessage(error));
 }

@@ -173,6 +173,15 @@ static bool runs_fully(Sweep *s, const LoopSweep *l) {
          (double)bound == number;
 }
 
+// The trips of a loop without a condition: its count within 0 and the bound.
+static Value *counted_trips(Sweep *s, const LoopSweep *l) {
+  Value *count = image(s, l->op->operands[0]);
+  if (runs_fully(s, l)) return count;
+  if (l->op->attr.loop.bound)
+    count = ir_binary(&s->b, OP_MIN, count, ir_dim(&s->b, l->op->attr.loop.bound));
+  return ir_binary(&s->b, OP_MAX, count, ir_zero(&s->b, count->type));
+}
+
 static void yield_parts(Sweep *s, LoopSweep *l) {
   Block *source = l->op->regions[0];
   int carries = l->op->attr.loop.carries;
@@ -212,8 +221,8 @@ static void sweep_loop(Sweep *s, Op *op) {
     l.inputs += i > carries;
   }
   Value *trips = op->results[op->result_count - 1];
-  // Without a condition the count says it.
-  if (op->region_count == 1) map_put(s->values, trips, image(s, op->operands[0]));
+  if (op->region_count == 1 && marks_has(&s->needed, trips))
+    map_put(s->values, trips, counted_trips(s, &l));
   bool asked = op->region_count == 2 && marks_has(&s->needed, trips);
   if (!l.body->yields.count && !asked && !op_has_note(op)) return;
   Op *loop =

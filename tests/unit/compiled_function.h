@@ -30,25 +30,46 @@ typedef struct Compiled {
   size_t dim_count;
 } Compiled;
 
-static Compiled compile_function(Arena *arena, const Func *func, const DimValue *dims,
-                                 size_t dim_count, const LowerOptions *options) {
+// Lowers and plans; the code is still to be made.
+static Compiled lower_function(Arena *arena, const Func *func, const DimValue *dims,
+                               size_t dim_count, const LowerOptions *options, const Name *atoms) {
   Compiled c = {.func = func, .dims = dims, .dim_count = dim_count};
-  Name *atoms = ARENA_ARRAY(arena, Name, dim_count + 1);
-  for (size_t i = 0; i < dim_count; i++) atoms[i] = intern(func->module->names, dims[i].name);
   c.schedule = lower_func(func, options);
   const char *message = schedule_verify(arena, c.schedule);
   REQUIRE(!message, "%s", message);
   c.plan = plan_schedule(c.schedule, atoms, dim_count);
   message = schedule_verify(arena, c.schedule);
   REQUIRE(!message, "%s", message);
-  EmitOptions emit_options = {.verify = true};
+  return c;
+}
+
+/// Functions of one module in one piece of code, each by its own options; `compiled` gets one row
+/// each, and the first one's code is everybody's.
+static void compile_functions(Arena *arena, Func *const *funcs, const LowerOptions *options,
+                              size_t count, const DimValue *dims, size_t dim_count, bool plain,
+                              Compiled *compiled) {
+  Name *atoms = ARENA_ARRAY(arena, Name, dim_count + 1);
+  for (size_t i = 0; i < dim_count; i++) atoms[i] = intern(funcs[0]->module->names, dims[i].name);
+  EmitOptions emit_options = {.verify = true, .plain = plain};
   EmitModule *module = emit_create(arena, &emit_options, atoms, dim_count);
-  emit_schedule(module, c.schedule, c.plan);
+  for (size_t i = 0; i < count; i++) {
+    compiled[i] = lower_function(arena, funcs[i], dims, dim_count, &options[i], atoms);
+    emit_schedule(module, compiled[i].schedule, compiled[i].plan);
+  }
   char *failure = NULL;
-  c.code = emit_jit(module, &failure);
-  REQUIRE(c.code, "%s", failure);
-  c.run = emit_code_find(c.code, func->name);
-  REQUIRE(c.run, "no entry %s", func->name);
+  EmitCode *code = emit_jit(module, &failure);
+  REQUIRE(code, "%s", failure);
+  for (size_t i = 0; i < count; i++) {
+    compiled[i].code = code;
+    compiled[i].run = emit_code_find(code, funcs[i]->name);
+    REQUIRE(compiled[i].run, "no entry %s", funcs[i]->name);
+  }
+}
+
+static inline Compiled compile_function(Arena *arena, Func *func, const DimValue *dims,
+                                        size_t dim_count, const LowerOptions *options) {
+  Compiled c;
+  compile_functions(arena, &func, options, 1, dims, dim_count, false, &c);
   return c;
 }
 

@@ -1,16 +1,25 @@
 // Random programs of tensor IR: straight lines, reductions, contractions, data-dependent places,
-// loops and conditionals over small shapes. The same seed gives the same program whether dims are
-// names or numbers.
+// loops, conditionals, bodies done for all indices at once (as comprehensions are) and draws, over
+// small shapes. The same seed gives the same program whether dims are names or numbers, and whether
+// bodies are batched or looped over.
 //
 // Values stay of order one: whatever may grow goes through a bounded function first, so that
 // results of two evaluations that round differently stay close.
 #ifndef BLO_TESTS_PROGRAM_GENERATOR_H
 #define BLO_TESTS_PROGRAM_GENERATOR_H
 
+#include "diff/diff.h"
 #include "ir/builder.h"
 #include <math.h>
 
 enum { GENERATOR_DIMS = 3, GENERATOR_POOL = 64 };
+
+typedef struct GeneratorOptions {
+  int ops;
+  bool control;       // every third op is a loop, a conditional or a batched body
+  bool smooth;        // no kinks and no steps: differences are derivatives
+  bool maps_as_loops; // bodies for all indices are loops with stacked results
+} GeneratorOptions;
 
 typedef struct Generator {
   uint64_t state;
@@ -19,8 +28,9 @@ typedef struct Generator {
   int64_t values[GENERATOR_DIMS];
   Value *pool[GENERATOR_POOL]; // f64 values made so far
   int count;
-  int depth;
-  bool control; // every third op is a loop or a conditional
+  int depth, branches;
+  Value *counters[2]; // of the enclosing loops and bodies
+  GeneratorOptions options;
 } Generator;
 
 static uint64_t generator_next(Generator *g) {
@@ -40,7 +50,7 @@ static Value *generator_value(Generator *g) {
 }
 
 static const Type *generator_type(Generator *g, int rank) {
-  const Dim *shape[MAX_RANK];
+  const Dim *shape[MAX_RANK] = {0};
   for (int i = 0; i < rank; i++) shape[i] = g->dims[generator_pick(g, GENERATOR_DIMS)];
   return type_get(g->module, DT_F64, rank, shape);
 }
@@ -78,10 +88,12 @@ static Value *bounded(Builder *b, Value *v) {
 }
 
 static Value *generate_unary(Generator *g, Builder *b) {
-  static const Opcode codes[] = {OP_NEG,      OP_ABS, OP_SIN,   OP_COS,   OP_TANH, OP_LOGISTIC,
-                                 OP_SOFTPLUS, OP_ERF, OP_EXPM1, OP_FLOOR, OP_SIGN};
+  static const Opcode codes[] = {OP_NEG, OP_SIN,   OP_COS,   OP_TANH, OP_LOGISTIC, OP_SOFTPLUS,
+                                 OP_ERF, OP_EXPM1, OP_FLOOR, OP_SIGN, OP_ABS};
+  enum { KINKS = 3 }; // at the end
   Value *x = generator_value(g);
-  Opcode code = codes[generator_pick(g, sizeof codes / sizeof *codes)];
+  int count = (int)(sizeof codes / sizeof *codes) - (g->options.smooth ? KINKS : 0);
+  Opcode code = codes[generator_pick(g, count)];
   if (code == OP_EXPM1) x = bounded(b, x);
   return ir_unary(b, code, x);
 }
@@ -95,18 +107,32 @@ static Value *generate_positive(Generator *g, Builder *b) {
 }
 
 static Value *generate_binary(Generator *g, Builder *b) {
-  static const Opcode codes[] = {OP_ADD, OP_SUB, OP_MUL, OP_MAX, OP_MIN, OP_DIV, OP_POW};
+  static const Opcode codes[] = {OP_ADD, OP_SUB, OP_MUL, OP_DIV, OP_POW, OP_MAX, OP_MIN};
+  enum { KINKS = 2 }; // at the end
   Value *x = generator_value(g);
   Value *y = generator_of_type(g, b, x->type);
-  Opcode code = codes[generator_pick(g, sizeof codes / sizeof *codes)];
+  int count = (int)(sizeof codes / sizeof *codes) - (g->options.smooth ? KINKS : 0);
+  Opcode code = codes[generator_pick(g, count)];
   if (code == OP_POW) x = ir_unary(b, OP_LOGISTIC, x), y = bounded(b, y);
   if (code == OP_DIV) y = ir_binary(b, OP_ADD, ir_binary(b, OP_MUL, y, y), ir_real(b, y->type, 1));
   return bounded(b, ir_binary(b, code, x, y));
 }
 
+// Which entries, by their places: nothing that a derivative sees.
+static Value *generator_mask(Generator *g, Builder *b, const Type *type) {
+  const Type *whole = type_with_dtype(g->module, type, DT_I64);
+  Value *place = type->rank ? ir_iota(b, whole, generator_pick(g, type->rank)) : ir_zero(b, whole);
+  if (g->depth)
+    place = ir_binary(b, OP_ADD, place, ir_broadcast_suffix(b, g->counters[g->depth - 1], whole));
+  return ir_compare(b, (Compare)generator_pick(g, 6), place,
+                    ir_integer(b, whole, generator_pick(g, 3)));
+}
+
 static Value *generate_select(Generator *g, Builder *b) {
   Value *x = generator_value(g);
   Value *y = generator_of_type(g, b, x->type), *z = generator_of_type(g, b, x->type);
+  if (g->options.smooth || generator_pick(g, 2))
+    return ir_select(b, generator_mask(g, b, x->type), y, x);
   return ir_select(b, ir_compare(b, (Compare)generator_pick(g, 4), x, z), y, x);
 }
 
@@ -186,14 +212,14 @@ static Value *generate_reduction(Generator *g, Builder *b) {
   if (!rank) return ir_unary(b, OP_SIN, x);
   uint32_t axes = (uint32_t)(1 + generator_pick(g, (1 << rank) - 1));
   int axis = generator_pick(g, rank);
-  switch (generator_pick(g, 6)) {
+  switch (generator_pick(g, g->options.smooth ? 4 : 6)) {
   case 0:
     return bounded(b, ir_reduce(b, OP_REDUCE_PROD, bounded(b, x), axes));
   case 1:
-    return bounded(b, ir_reduce(b, OP_REDUCE_MAX, x, axes));
-  case 2:
     return bounded(b, ir_cumsum(b, x, axis, generator_pick(g, 2), generator_pick(g, 2)));
-  case 3: {
+  case 4:
+    return bounded(b, ir_reduce(b, OP_REDUCE_MAX, x, axes));
+  case 5: {
     Value *place = ir_argmax(b, x, axis);
     return ir_unary(b, OP_SIN, ir_convert(b, place, DT_F64));
   }
@@ -227,8 +253,18 @@ static Value *generate_dot(Generator *g, Builder *b) {
 
 // Indices 0 .. extent-1 from any values of a shape: |k| mod extent.
 static Value *generator_index(Generator *g, Builder *b, int rank, const Dim *extent) {
-  Value *x = generator_of_type(g, b, generator_type(g, rank));
-  Value *k = ir_convert(b, ir_binary(b, OP_MUL, x, ir_real(b, x->type, 9)), DT_I64);
+  const Type *type = generator_type(g, rank);
+  Value *k;
+  if (g->options.smooth || generator_pick(g, 2)) { // some places
+    k = rank ? ir_iota(b, type_with_dtype(g->module, type, DT_I64), rank - 1)
+             : ir_integer(b, type_scalar(g->module, DT_I64), generator_pick(g, 9));
+    if (g->depth)
+      k = ir_binary(b, OP_ADD, k, ir_broadcast_suffix(b, g->counters[g->depth - 1], k->type));
+    k = ir_binary(b, OP_MUL, k, ir_integer(b, k->type, 1 + generator_pick(g, 3)));
+  } else { // places that depend on data
+    Value *x = generator_of_type(g, b, type);
+    k = ir_convert(b, ir_binary(b, OP_MUL, x, ir_real(b, x->type, 9)), DT_I64);
+  }
   Value *size = ir_dim(b, dim_max(g->module->dims, extent, dim_const(g->module->dims, 1)));
   return ir_binary(b, OP_MOD, k, ir_broadcast_suffix(b, size, k->type));
 }
@@ -268,12 +304,15 @@ static Value *generate_random(Generator *g, Builder *b) {
   Value *fold[2] = {ir_integer(b, scalar, generator_pick(g, 1000)),
                     ir_integer(b, scalar, generator_pick(g, 1000))};
   Value *key = ir_random(b, RANDOM_FOLD, scalar, fold, 2);
+  for (int i = 0; i < g->depth; i++) // a draw of its own in each trip
+    key = ir_random(b, RANDOM_FOLD, scalar, (Value *[]){key, g->counters[i]}, 2);
   if (generator_pick(g, 2)) {
     Value *operands[2] = {key, ir_integer(b, scalar, generator_pick(g, 50))};
-    return ir_random(b, RANDOM_UNIFORM, type, operands, 2);
+    return ir_random_rows(b, RANDOM_UNIFORM, type, operands, 2, 1);
   }
   Value *operands[3] = {key, ir_integer(b, scalar, 0), ir_integer(b, scalar, 1000)};
-  Value *index = ir_random(b, RANDOM_INDEX, type_with_dtype(g->module, type, DT_I64), operands, 3);
+  Value *index =
+      ir_random_rows(b, RANDOM_INDEX, type_with_dtype(g->module, type, DT_I64), operands, 3, 1);
   return ir_unary(b, OP_SIN, ir_convert(b, index, DT_F64));
 }
 
@@ -325,7 +364,7 @@ static Value *generate_loop(Generator *g, Builder *b) {
   Block *body = block_create(module, b->block);
   Value *counter = block_add_param(body, i64, NULL);
   Generator inner = *g;
-  inner.depth++;
+  inner.counters[inner.depth++] = counter;
   for (int i = 0; i < 2; i++) generator_push(&inner, block_add_param(body, carries[i]->type, NULL));
   if (stacked_count) {
     const Type *type = stacked[0]->type;
@@ -350,6 +389,10 @@ static Value *generate_loop(Generator *g, Builder *b) {
     for (int i = 0; i < 2; i++) block_add_param(condition, carries[i]->type, NULL);
     Builder test = builder_at(condition);
     Value *go = ir_compare(&test, COMPARE_LT, at, ir_integer(&test, i64, 2));
+    if (!g->options.smooth && generator_pick(&inner, 2)) { // trips that depend on data
+      Value *carried = ir_sum_all(&test, bounded(&test, condition->params.data[1]));
+      go = ir_compare(&test, COMPARE_LT, carried, ir_real(&test, carried->type, 0.3));
+    }
     VEC_PUSH(module->arena, &condition->yields, go);
   }
   g->state = inner.state;
@@ -364,12 +407,13 @@ static Value *generate_loop(Generator *g, Builder *b) {
 static Value *generate_if(Generator *g, Builder *b) {
   Value *x = generator_value(g), *limit = ir_sum_all(b, bounded(b, generator_value(g)));
   Value *condition = ir_compare(b, COMPARE_LT, limit, ir_real(b, limit->type, 0.1));
+  if (g->options.smooth) condition = generator_mask(g, b, type_scalar(g->module, DT_F64));
   Block *branches[2];
   for (int i = 0; i < 2; i++) {
     branches[i] = block_create(g->module, b->block);
     Generator inner = *g;
-    inner.depth++;
     Builder inside = builder_at(branches[i]);
+    inner.branches++;
     generate_ops(&inner, &inside, 1 + generator_pick(&inner, 3));
     Value *v = generator_of_type(&inner, &inside, x->type);
     VEC_PUSH(g->module->arena, &branches[i]->yields, v);
@@ -381,9 +425,44 @@ static Value *generate_if(Generator *g, Builder *b) {
   return op->results[0];
 }
 
+// A body with an index i, for all i below an extent: what a comprehension is. Rows of values
+// outside are read at affine functions of i, so that gathers can become views.
+static Value *generate_map(Generator *g, Builder *b) {
+  Module *module = g->module;
+  const Dim *extent = g->dims[generator_pick(g, GENERATOR_DIMS)];
+  Block *body = block_create(module, b->block);
+  Value *counter = block_add_param(body, type_scalar(module, DT_I64), NULL);
+  Generator inner = *g;
+  inner.counters[inner.depth++] = counter;
+  Builder inside = builder_at(body);
+  for (int i = 0; i < 2; i++) {
+    Value *x = generator_value(&inner);
+    if (!x->type->rank) continue;
+    int8_t axis = (int8_t)generator_pick(&inner, x->type->rank);
+    Value *row = counter;
+    if (x->type->shape[axis] != extent || generator_pick(&inner, 3) == 0)
+      row = generator_index(&inner, &inside, 0, x->type->shape[axis]);
+    generator_push(&inner, ir_gather(&inside, x, 1, &axis, &row));
+  }
+  generator_push(&inner, ir_unary(&inside, OP_SIN, ir_convert(&inside, counter, DT_F64)));
+  generate_ops(&inner, &inside, 2 + generator_pick(&inner, 4));
+  Value *value = inner.pool[inner.count - 1], *result;
+  if (value->type->rank > 2) value = ir_sum_all(&inside, value);
+  g->state = inner.state;
+  if (g->options.maps_as_loops) {
+    VEC_PUSH(module->arena, &body->yields, value);
+    result = ir_loop(b, ir_dim(b, extent), extent, NULL, 0, NULL, 0, body, NULL, false)->results[0];
+  } else {
+    Value *places = ir_iota(b, type_get(module, DT_I64, 1, &extent), 0), *none = NULL;
+    diff_batch(b, body, extent, &places, &none, &value, 1, &result);
+  }
+  return result->type->rank > 2 ? bounded(b, ir_reduce(b, OP_REDUCE_SUM, result, 4)) : result;
+}
+
 static Value *generate_op(Generator *g, Builder *b) {
-  int kind = generator_pick(g, 20);
-  if (g->control && g->depth < 2 && generator_pick(g, 3) == 0) kind = 18 + generator_pick(g, 2);
+  int kind = generator_pick(g, 21);
+  bool shallow = g->depth < 2 && g->branches < 2;
+  if (g->options.control && shallow && generator_pick(g, 3) == 0) kind = 18 + generator_pick(g, 3);
   switch (kind) {
   case 0:
   case 1:
@@ -415,28 +494,33 @@ static Value *generate_op(Generator *g, Builder *b) {
   case 16:
     return generate_random(g, b);
   case 17:
-    return generator_pick(g, 2) ? generate_matrix(g, b) : generate_sorted(g, b);
+    return g->options.smooth || generator_pick(g, 2) ? generate_matrix(g, b)
+                                                     : generate_sorted(g, b);
   case 18:
-    return g->depth < 2 ? generate_loop(g, b) : generate_binary(g, b);
+    return shallow ? generate_loop(g, b) : generate_binary(g, b);
+  case 19:
+    return shallow ? generate_if(g, b) : generate_dot(g, b);
   default:
-    return g->depth < 2 ? generate_if(g, b) : generate_dot(g, b);
+    return shallow ? generate_map(g, b) : generate_reduction(g, b);
   }
 }
 
 /// A function of three f64 tensors that yields four of the values it computes, one of them a
 /// parameter.
-static Func *generate_program(Module *module, uint64_t seed, const Dim *const *dims, int ops,
-                              bool control) {
-  Generator g = {.state = seed, .module = module, .control = control};
+static Func *generate_program(Module *module, uint64_t seed, const Dim *const *dims,
+                              GeneratorOptions options) {
+  Generator g = {.state = seed, .module = module, .options = options};
   for (int i = 0; i < GENERATOR_DIMS; i++) g.dims[i] = dims[i];
-  Func *func = func_create(module, intern_printf(module->names, "p%llu", (unsigned long long)seed));
+  Func *func =
+      func_create(module, intern_printf(module->names, "p%llu_%d", (unsigned long long)seed,
+                                        (int)module->funcs.count));
   for (int i = 0; i < 3; i++) {
     const Dim *shape[2] = {dims[0], dims[i]};
     const Type *type = type_get(module, DT_F64, i == 2 ? 1 : 2, i == 2 ? dims + 1 : shape);
     generator_push(&g, block_add_param(func->body, type, NULL));
   }
   Builder b = builder_at(func->body);
-  generate_ops(&g, &b, ops);
+  generate_ops(&g, &b, options.ops);
   for (int i = 0; i < 4; i++) {
     Value *v = i < 2 ? g.pool[g.count - 1 - i] : generator_value(&g);
     VEC_PUSH(module->arena, &func->body->yields, v);

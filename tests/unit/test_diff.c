@@ -469,10 +469,10 @@ static bool make_slice(Example *e, Opcode code, int variant) {
 // --- control ------------------------------------------------------------------------------------
 
 // carry' = sin(carry * row) + w, row out = carry * w; variants: forward, reversed, while, two
-// counts.
+// counts, a carry that is only replaced, more trips asked for than there are rows.
 static bool make_loop(Example *e, Opcode code, int variant) {
   (void)code;
-  if (variant > 4) return false;
+  if (variant > 6) return false;
   Module *m = e->module;
   const Type *type = F64(e, 3), *i64 = scalar(e, DT_I64);
   Value *start = example_input(e, type, -1, 1);
@@ -480,15 +480,15 @@ static bool make_loop(Example *e, Opcode code, int variant) {
   Value *w = example_input(e, type, -1, 1);
   Value *count = variant == 3   ? example_input(e, i64, 0, 5)
                  : variant == 4 ? ir_zero(&e->b, i64)
-                                : ir_integer(&e->b, i64, 4);
+                                : ir_integer(&e->b, i64, variant == 6 ? 9 : 4);
   Block *body = block_create(m, e->func->body), *condition = NULL;
   block_add_param(body, i64, NULL);
   Value *c = block_add_param(body, type, NULL), *row = block_add_param(body, type, NULL);
   Builder b = builder_at(body);
-  Value *product = ir_binary(&b, OP_MUL, c, row);
+  Value *product = ir_binary(&b, OP_MUL, variant == 5 ? w : c, row);
   Value *next = ir_binary(&b, OP_ADD, ir_unary(&b, OP_SIN, product), w);
   VEC_PUSH(m->arena, &body->yields, next);
-  VEC_PUSH(m->arena, &body->yields, ir_binary(&b, OP_MUL, c, w));
+  VEC_PUSH(m->arena, &body->yields, ir_binary(&b, OP_MUL, variant == 5 ? row : c, w));
   if (variant == 2) {
     condition = block_create(m, e->func->body);
     block_add_param(condition, i64, NULL);

@@ -20,7 +20,7 @@ static Example random_example(uint64_t seed) {
   for (int i = 0; i < GENERATOR_DIMS; i++)
     dims[i] = seed & 1 ? dim_name(e.module->dims, intern_printf(e.module->names, "%c", 'a' + i))
                        : dim_const(e.module->dims, 2 + i);
-  e.func = generate_program(e.module, seed, dims, (int)setting("BLO_OPS", 14), false);
+  e.func = generate_program(e.module, seed, dims, (GeneratorOptions){.ops = (int)setting("BLO_OPS", 14)});
   e.seed = seed;
   for (size_t i = 0; i < e.func->body->params.count; i++)
     e.inputs[e.count++] = (Input){e.func->body->params.data[i]->type, -1, 1, INPUT_PLAIN};
