@@ -196,3 +196,20 @@ Staged *batch_value(Context *c, Point *point, const Node *node) {
                .phrase = arena_printf(c->build->arena, "the batch `%s`", node->as.batch.name.name)};
   return staged_object(c->e, object);
 }
+
+bool batch_parts(Context *c, const Node *node, const Dim **parts, bool *fixed) {
+  Staged *made = batch_value(c, NULL, node);
+  if (made->kind != STAGED_OBJECT) return false;
+  const Batch *batch = made->object->data;
+  *fixed = batch->whole || batch->sampler == BUILTIN_SEQUENCE;
+  *parts = dim_const(c->module->dims, 1);
+  if (!*fixed || batch->whole) return true;
+  *parts = dim_divide(c->module->dims, batch->rows, batch->size, node->span);
+  if (*parts) return true;
+  Diagnostic *d = mistake(c->e, E0305, node->span,
+                          "a fixed partition needs batches of equal size: "
+                          "%s rows are no multiple of %s",
+                          dim_phrase(c->e, batch->rows), dim_phrase(c->e, batch->size));
+  diagnostic_help(d, "choose a batch size that divides the rows of `%s`", batch->table->name);
+  return false;
+}

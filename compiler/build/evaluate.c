@@ -255,6 +255,10 @@ Staged *operate_member(Evaluator *e, Staged *base, Name name, Span span) {
     Staged *found = base->object->member(e, base->object, name, span);
     return found ? found : no_member(e, base, name, span);
   }
+  if (base->kind == STAGED_FUNCTION && base->function->member) {
+    Staged *found = base->function->member(e, base->function, name, span);
+    return found ? found : no_member(e, base, name, span);
+  }
   if (base->kind != STAGED_TREE) return no_member(e, base, name, span);
   const Layout *layout = base->tree.layout;
   while (layout->kind == LAYOUT_ARRAY) layout = layout->element;

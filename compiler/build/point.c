@@ -195,7 +195,18 @@ static Staged *call_objective(const Call *call, void *self) {
 Staged *objective_function(Context *c, bool upper) {
   Objective *objective = ARENA_NEW(c->build->arena, Objective);
   *objective = (Objective){.context = c, .upper = upper};
-  return staged_native(c->e, upper ? "F" : "f", call_objective, objective);
+  Staged *native = staged_native(c->e, upper ? "F" : "f", call_objective, objective);
+  Function *function = ARENA_NEW(c->build->arena, Function);
+  *function = *native->function;
+  function->member = objective_member;
+  native->function = function;
+  return native;
+}
+
+const Level *objective_level(const void *self, Context **c) {
+  const Objective *objective = self;
+  *c = objective->context;
+  return objective->upper ? &(*c)->stage->upper : &(*c)->stage->lower;
 }
 
 static Staged *call_lower(const Call *call, void *self) {

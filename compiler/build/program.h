@@ -321,6 +321,8 @@ Staged *objective_value(Context *c, Stage *stage, const Level *level, Staged *x,
                         Span span);
 /// `F` or `f` as a function value.
 Staged *objective_function(Context *c, bool upper);
+/// The level whose objective a function of `objective_function` is, from its `self`.
+const Level *objective_level(const void *self, Context **c);
 /// u -> f(x, u) for a fixed x.
 Staged *lower_function(Context *c, Staged *x);
 Staged *bundle_argument(Context *c, Staged *value, const Level *level, Span span, const char *who);
@@ -338,6 +340,14 @@ Staged *draw_field(Context *c, const FieldValue *field, Value *key);
 /// Steps a level has made, as `iteration` means it: outer steps times inner ones, plus the draw.
 Value *level_iteration(Context *c, const Stage *stage, const Level *level);
 Staged *batch_value(Context *c, Point *point, const Node *batch);
+/// Into how many parts a batch cuts its table, and whether always the same ones; false after a
+/// report.
+bool batch_parts(Context *c, const Node *node, const Dim **parts, bool *fixed);
+
+// ---------------------------------------------------------------- partition.c
+
+/// `f.batch` and `f.batches`; NULL for another name.
+Staged *objective_member(Evaluator *e, const Function *function, Name name, Span span);
 
 // ---------------------------------------------------------------- instances.c
 

@@ -79,7 +79,11 @@ typedef struct AnyShape {
   const Dim *const *dims;
 } AnyShape;
 
-typedef struct Function {
+typedef struct Function Function;
+typedef Staged *(*FunctionMember)(Evaluator *evaluator, const Function *function, Name name,
+                                  Span span);
+
+struct Function {
   const Node *node;             // EXPR_FN or ITEM_FUNCTION; NULL for native functions
   const Environment *environment;
   NativeFunction native;
@@ -90,7 +94,8 @@ typedef struct Function {
   Dtype real;                   // lambdas: what `real`, `vec`, `[..]` mean where they were made
   Staged *vec;
   const AnyShape *shape;
-} Function;
+  FunctionMember member;        // `f.batch`; NULL when there is none
+};
 
 typedef enum ObjectKind {
   OBJECT_TABLE, OBJECT_BATCH, OBJECT_OPTIMIZER, OBJECT_SET, OBJECT_METHOD, OBJECT_OBJECTIVE,
