@@ -49,6 +49,8 @@ typedef struct BuildOptions {
   bool stages, tests;      // which entries to build
   const char *test_filter; // NULL: all tests
   bool all_solves;         // check every solve block
+  bool count_oracles;      // steps raise a counter for each oracle call they make
+  bool values;             // entries `stage.value`: what an outside judge wants to know of a point
   /// levels_check of compiler/levels, which comes after this folder; NULL: levels are not checked.
   void (*check_levels)(Compilation *compilation, const LevelProblem *problem);
 } BuildOptions;

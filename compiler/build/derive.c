@@ -49,8 +49,9 @@ static bool check_point(Evaluator *e, Staged *at, const char *name, Span span) {
   return false;
 }
 
+// `order`: how often the function is differentiated by the point.
 static bool region_open(Evaluator *e, Region *r, Staged *function, Staged *at, const char *name,
-                        Span span) {
+                        int order, Span span) {
   *r = (Region){.name = name, .span = span, .outer = e->builder.block};
   if (staged_is_poison(function) || !check_point(e, at, name, span)) return false;
   if (function->kind != STAGED_FUNCTION && function->kind != STAGED_OBJECT) {
@@ -72,7 +73,10 @@ static bool region_open(Evaluator *e, Region *r, Staged *function, Staged *at, c
   Value *const *params = r->block->params.data;
   Staged *inside = staged_rebuild(e, r->point, &params);
   e->builder.block = r->block;
+  Derivation derivation = {r->block, &r->at, order, e->derivations};
+  e->derivations = &derivation;
   r->result = apply(e, function, &inside, 1, span);
+  e->derivations = derivation.outer;
   if (!staged_is_poison(r->result) && !staged_is_data(r->result)) {
     mistake(e, E0311, span, "`%s` of a function whose value is %s", name,
             staged_describe(e, r->result));
@@ -135,7 +139,7 @@ static bool region_gradient(Evaluator *e, Region *r, Value **gradient) {
 
 Staged *derive_grad(Evaluator *e, Staged *function, Staged *at, Span span) {
   Region r;
-  if (!region_open(e, &r, function, at, "grad", span)) return staged_poison;
+  if (!region_open(e, &r, function, at, "grad", 1, span)) return staged_poison;
   Value **gradient = ARENA_ARRAY(e->arena, Value *, r.at.count + 1);
   if (!region_gradient(e, &r, gradient)) return staged_poison;
   return region_close(e, &r, gradient, (int)r.at.count, r.point, &r.at);
@@ -167,7 +171,7 @@ static bool fit_leaves(Evaluator *e, Staged *value, Staged *like, const char *wh
 Staged *derive_vjp(Evaluator *e, Staged *function, Staged *at, Staged *cotangent, Span span) {
   Region r;
   ValueList cotangents = {0};
-  if (!region_open(e, &r, function, at, "vjp", span)) return staged_poison;
+  if (!region_open(e, &r, function, at, "vjp", 1, span)) return staged_poison;
   Value *const *outputs = r.outputs.data;
   Staged *like = staged_rebuild(e, r.result, &outputs);
   if (!fit_leaves(e, cotangent, like, "the cotangent of `vjp`", span, &cotangents))
@@ -210,7 +214,7 @@ static bool push_forward(Region *r, const ValueList *directions, Value *const *o
 Staged *derive_jvp(Evaluator *e, Staged *function, Staged *at, Staged *direction, Span span) {
   Region r;
   ValueList directions = {0};
-  if (!region_open(e, &r, function, at, "jvp", span)) return staged_poison;
+  if (!region_open(e, &r, function, at, "jvp", 1, span)) return staged_poison;
   if (!fit_leaves(e, direction, r.point, "the direction of `jvp`", span, &directions))
     return staged_poison;
   int count = (int)r.outputs.count;
@@ -224,7 +228,7 @@ Staged *derive_jvp(Evaluator *e, Staged *function, Staged *at, Staged *direction
 Staged *derive_hvp(Evaluator *e, Staged *function, Staged *at, Staged *direction, Span span) {
   Region r;
   ValueList directions = {0};
-  if (!region_open(e, &r, function, at, "hvp", span)) return staged_poison;
+  if (!region_open(e, &r, function, at, "hvp", 2, span)) return staged_poison;
   if (!fit_leaves(e, direction, r.point, "the direction of `hvp`", span, &directions))
     return staged_poison;
   size_t count = r.at.count;

@@ -32,7 +32,7 @@ Value *step_key(Context *c, const Stage *stage, Value *t) {
 
 void dynamic_step(Evaluator *e, Value *key) {
   e->dynamic.step_key = key;
-  e->dynamic.full = false;
+  e->dynamic.full = e->full;
   dynamic_draw(e, ir_integer(&e->builder, type_scalar(e->module, DT_I64), 0));
 }
 

@@ -13,6 +13,7 @@ Entry *entry_create(Context *c, const char *name) {
   entry->name = name;
   entry->func = func_create(c->module, intern(c->build->compilation->names, name));
   context_enter(c, entry);
+  c->build->oracles.count = 0;
   return entry;
 }
 
@@ -358,6 +359,7 @@ bool stage_entries(Context *c, Stage *stage, const Name *atoms, size_t atom_coun
   VEC_PUSH(arena, &c->build->stage_entries, (int)init);
   VEC_PUSH(arena, &c->build->stage_entries, (int)step);
   VEC_PUSH(arena, &c->build->stage_entries, finishes ? (int)finish : -1);
+  if (c->build->options->values) value_entry(c, stage);
   return true;
 }
 

@@ -60,7 +60,9 @@ struct Evaluator {
   Map *failed_items;      // items whose definition was found wrong: uses are POISON
   Map *checked_items;     // definitions checked or being checked
   struct Variable *variables; // open variables of comprehensions, innermost first
+  const struct Derivation *derivations; // whose functions are being evaluated, innermost first
   bool checking;          // evaluating definitions: nothing is promised about dims
+  bool full;              // batches are whole tables: an objective is judged, not minimised
   uint32_t first_id;      // module->next_id when the stage began: the budget counts from here
   uint32_t visits;        // expressions evaluated, and how deep this one is nested
   int nesting;

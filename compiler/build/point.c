@@ -139,6 +139,7 @@ static Staged *objective_scalar(Context *c, const Level *level, Staged *value) {
 Staged *objective_value(Context *c, Stage *stage, const Level *level, Staged *x, Staged *y,
                         Span span) {
   if (stage->sample) return sample_objective(c, x, y, span);
+  oracle_count(c, level == &stage->upper, x, y);
   Dynamic dynamic = c->e->dynamic;
   Value *iteration = c->iteration;
   c->e->dynamic.place = place_hash("objective", level->word);

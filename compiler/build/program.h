@@ -202,6 +202,13 @@ struct Context {
   TestRun *test;
 };
 
+/// A point at which an objective was counted: F_x and F_y there are one gradient.
+typedef struct OraclePoint {
+  const char *text;
+  const Block *block;
+  VEC(const Value *) leaves;
+} OraclePoint;
+
 struct Build {
   Compilation *compilation;
   Arena *arena;
@@ -214,6 +221,7 @@ struct Build {
   Map *overrides;         // SettingOverride -> its text as a file, read once
   Map *failed_items;      // definitions that were found wrong
   EntryList entries;
+  VEC(OraclePoint) oracles; // of the present entry
   VEC(blo_stage) stages;
   VEC(blo_test) tests;
   VEC(int) stage_entries; // per stage: init, step, finish (-1: none)
@@ -472,6 +480,24 @@ void step_ensures(Context *c, const StepResult *step);
 Value *step_stop(Context *c, const State *next);
 /// Opens a point at a state, with its level states.
 Point *point_at(Context *c, const State *state);
+
+// ---------------------------------------------------------------- oracles.c
+
+/// What counters of oracle calls are named by: `ORACLE_HVP " of f"`.
+#define ORACLE_VALUE    "values"
+#define ORACLE_GRADIENT "gradients"
+#define ORACLE_HVP      "Hessian-vector products"
+#define ORACLE_MIXED    "mixed products"
+/// Counts a call of F (`upper`) or f at (x, y), if the build's options want that.
+void oracle_count(Context *c, bool upper, Staged *x, Staged *y);
+
+// ---------------------------------------------------------------- value_entry.c
+
+/// The entry `stage.value`: leaves of x and y in; out come `objective`, F(x, y) on whole tables, and
+/// where the stage has a lower optimiser `value`, F at the lower solution it finds from the declared
+/// start; where the method gives one `hypergradient`, the norm of x - project(x - hypergradient) at
+/// that solution.
+void value_entry(Context *c, Stage *stage);
 
 // ---------------------------------------------------------------- entries.c, describe.c
 

@@ -6,6 +6,14 @@
 #include "build/evaluate.h"
 #include "diff/diff.h"
 
+/// A derivative whose function is being evaluated: parameter i of `block` stands for leaf i of `at`.
+typedef struct Derivation {
+  const Block *block;
+  const ValueList *at;
+  int order; // how often the function is differentiated: hvp 2, others 1
+  const struct Derivation *outer;
+} Derivation;
+
 /// Where an operation and its operands are written.
 typedef struct Places {
   Span whole, left, right;

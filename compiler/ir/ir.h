@@ -177,7 +177,7 @@ struct Func {
 /// generation and the interpreter add (gather's index range, Cholesky's pivots) get rows by module_note too, so
 /// that blo_call.notes[number] is the counter of row `number` everywhere.
 typedef struct ModuleNote {
-  int code;         // ErrorCode: E07xx stops the run, W07xx only warns
+  int code;         // ErrorCode: E07xx stops the run, W07xx only warns, ERROR_NONE only counts
   const char *text; // in the user's words
   Span span;
 } ModuleNote;

@@ -206,7 +206,9 @@ static bool read_note(Reader *r, Attr *attr) {
   Name name = read_name(r, "an error code");
   if (!name) return false;
   ErrorCode code = error_code_find(name);
-  if (code == ERROR_NONE) return read_fail(r, E0201, start, "unknown error code %s", name);
+  bool counts = strcmp(name, error_code_text(ERROR_NONE)) == 0;
+  if (code == ERROR_NONE && !counts)
+    return read_fail(r, E0201, start, "unknown error code %s", name);
   if (!read_string(r, &text)) return false;
   attr->note.number = module_note(r->module, (int)code, text, (Span){0});
   return true;

@@ -12,7 +12,7 @@ static const struct {
   const char *text, *title;
   Severity severity;
 } code_table[ERROR_CODE_COUNT] = {
-    [ERROR_NONE] = {"E0000", "", SEVERITY_NOTE},
+    [ERROR_NONE] = {"count", "", SEVERITY_NOTE}, // of notes that only count,
 #define ERROR(code, title)   [code] = {#code, title, SEVERITY_ERROR},
 #define WARNING(code, title) [code] = {#code, title, SEVERITY_WARNING},
 #include "text/errors.def"

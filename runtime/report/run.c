@@ -82,7 +82,7 @@ static void show_new_warnings(Run *run) {
     int64_t now = blo_note_last(run->instance, i);
     if (!now || blo_note_total(run->instance, i) != now) continue;
     const blo_note *note = &run->program->notes[i];
-    if (note->code[0] == 'E') continue;
+    if (note->code[0] != 'W') continue;
     blo_progress_clear(&run->progress);
     blo_print_message(run->options->errors, "warning", note->code, note->text, note->place, "");
   }
@@ -92,7 +92,7 @@ static void show_repeated_warnings(Run *run) {
   for (size_t i = 0; i < run->program->note_count; i++) {
     const blo_note *note = &run->program->notes[i];
     int64_t total = blo_note_total(run->instance, i);
-    if (total < 2 || note->code[0] == 'E') continue;
+    if (total < 2 || note->code[0] != 'W') continue;
     char text[64];
     snprintf(text, sizeof text, "raised %" PRId64 " times", total);
     blo_print_message(run->options->errors, "warning", note->code, text, note->place, "");

@@ -132,7 +132,8 @@ typedef struct blo_test {
 } blo_test;
 
 typedef struct blo_note {
-  const char *code, *text, *place; /* "E0703", message, "ridge.blo:14:3" */
+  const char *code, *text, *place; /* "E0703", message, "ridge.blo:14:3"; code "count": no message, a
+                                    * counter of what the text names */
 } blo_note;
 
 typedef struct blo_condition { /* what dims must satisfy when data is bound */

@@ -1,0 +1,69 @@
+// The entry `stage.value`: what somebody who compares methods wants to know of a point.
+//
+// Enters: a stage with its solver. Leaves: an entry function of (x, y) that belongs to no run: F at
+// the given point, F at the lower solution that the stage's own lower optimiser finds from the
+// declared start, and the projected hypergradient there. Batches are whole tables.
+#include "build/program.h"
+#include "build/staging.h"
+
+static Staged *argument_bundle(Context *c, const Level *level, const char *prefix, int *index) {
+  ValueList likes = {0}, values = {0};
+  staged_leaves(c->e, level->like, &likes);
+  for (size_t i = 0; i < likes.count; i++) {
+    const char *name = arena_printf(c->build->arena, "%s.%zu", prefix, i);
+    Value *value = entry_input(c, name, likes.data[i]->type, BLO_ROLE_ARGUMENT, (*index)++);
+    VEC_PUSH(c->build->arena, &values, value);
+  }
+  Value *const *leaves = values.data;
+  return staged_rebuild(c->e, level->like, &leaves);
+}
+
+static void output_number(Context *c, const char *name, Staged *value, bool negate, int index) {
+  Builder *b = &c->e->builder;
+  if (staged_is_poison(value)) return;
+  Value *number = ir_convert(b, value->tensor, DT_F64);
+  if (negate) number = ir_unary(b, OP_NEG, number);
+  entry_output(c, name, number, BLO_ROLE_ARGUMENT, index);
+}
+
+// |x - project(x - hypergradient)|, which is 0 just where x is stationary on its sets.
+static Staged *projected_norm(Context *c, const State *state, Span span) {
+  const Level *upper = &c->stage->upper;
+  StepResult step;
+  if (!step_run(c, state, &step) || !step.hypergradient) return staged_poison;
+  Staged *moved = operate_binary(c->e, BIN_SUB, state->x, step.hypergradient, span);
+  moved = project_level(c, upper, moved, span);
+  Staged *gap = operate_binary(c->e, BIN_SUB, state->x, moved, span);
+  Staged *square = operate_dot(c->e, gap, gap, span);
+  if (staged_is_poison(square)) return square;
+  return staged_tensor(c->e, ir_unary(&c->e->builder, OP_SQRT, square->tensor));
+}
+
+void value_entry(Context *c, Stage *stage) {
+  const Level *upper = &stage->upper;
+  Span span = upper->objective->span;
+  entry_create(c, arena_printf(c->build->arena, "%s.value", stage->name));
+  take_seed(c);
+  c->e->full = true;
+  int index = 0;
+  State state;
+  state_init(c, &state);
+  state.x = argument_bundle(c, upper, "x", &index);
+  if (!stage->single) state.y = argument_bundle(c, &stage->lower, "y", &index);
+  c->t = state.t;
+  c->iteration = NULL;
+  c->states = state.level;
+  dynamic_step(c->e, step_key(c, stage, state.t));
+  Staged *given = objective_value(c, stage, upper, state.x, state.y, span);
+  output_number(c, "objective", given, upper->maximize, 0);
+  if (stage->lower_optimizer) {
+    Staged *start = start_bundle(c, stage, &stage->lower, state.x, span);
+    state.y = lower_descend(c, lower_function(c, state.x), start, span);
+    Staged *value = objective_value(c, stage, upper, state.x, state.y, span);
+    output_number(c, "value", value, upper->maximize, 1);
+    if (!method_moves_x(stage->method->node))
+      output_number(c, "hypergradient", projected_norm(c, &state, span), false, 2);
+  }
+  c->e->full = false;
+  entry_finish(c);
+}
