@@ -78,19 +78,29 @@ static void put_text(FILE *file, double x, double y, const char *anchor, const c
   fputs("</text>\n", file);
 }
 
-static bool drawn(const PlotPanel *panel, size_t column) {
-  return panel->names[column] && panel->names[column][0];
+size_t blo_plot_history(const History *history, const char *const *names, PlotCurve *curves) {
+  size_t count = 0;
+  for (size_t c = 0; c < history->columns; c++) {
+    if (!names[c] || !names[c][0]) continue;
+    curves[count++] = (PlotCurve){.name = names[c],
+                                  .x = history->values,
+                                  .y = history->values + c + 1,
+                                  .count = history->count,
+                                  .stride = history->columns + 1};
+  }
+  return count;
 }
 
 static void measure(const PlotPanel *panel, Frame *frame) {
-  const History *history = panel->history;
-  double low = INFINITY, high = -INFINITY;
-  for (size_t i = 0; i < history->count; i++) {
-    const double *row = blo_history_row(history, i);
-    for (size_t c = 0; c < history->columns; c++) {
-      if (!drawn(panel, c) || !isfinite(row[c + 1])) continue;
-      low = fmin(low, row[c + 1]);
-      high = fmax(high, row[c + 1]);
+  double low = INFINITY, high = -INFINITY, last = 0.0;
+  for (size_t c = 0; c < panel->curve_count; c++) {
+    const PlotCurve *curve = &panel->curves[c];
+    for (size_t i = 0; i < curve->count; i++) {
+      double y = curve->y[i * curve->stride];
+      last = fmax(last, curve->x[i * curve->stride]);
+      if (!isfinite(y)) continue;
+      low = fmin(low, y);
+      high = fmax(high, y);
     }
   }
   if (low > high) low = high = 0.0;
@@ -102,8 +112,7 @@ static void measure(const PlotPanel *panel, Frame *frame) {
     margin = fmax(fabs(frame->y.low) * 0.1, 0.1);
   frame->y.low -= margin;
   frame->y.high += margin;
-  frame->x = (Axis){0.0, 1.0, false};
-  if (history->count) frame->x.high = fmax(1.0, blo_history_row(history, history->count - 1)[0]);
+  frame->x = (Axis){0.0, last > 0.0 ? last : 1.0, false};
 }
 
 // 1, 2 or 5 times a power of ten, so that about `count` of them fit.
@@ -113,14 +122,19 @@ static double tick_distance(double span, int count) {
   return power * (digit <= 1.0 ? 1.0 : digit <= 2.0 ? 2.0 : digit <= 5.0 ? 5.0 : 10.0);
 }
 
+// With a point, whatever the locale.
+static void print_tick(char *text, size_t bytes, double value) {
+  snprintf(text, bytes, "%.6g", value);
+  char *comma = strchr(text, ',');
+  if (comma) *comma = '.';
+}
+
 static void put_value_tick(FILE *file, const Frame *frame, double at, double value) {
   char text[40];
   if (at < frame->y.low || at > frame->y.high) return;
   double y = place(at, frame->y.low, frame->y.high, frame->bottom, frame->top);
   put_line(file, frame->left, y, frame->right, y, "#e4e4e4");
-  snprintf(text, sizeof text, "%.6g", value);
-  char *comma = strchr(text, ',');
-  if (comma) *comma = '.';
+  print_tick(text, sizeof text, value);
   put_text(file, frame->left - 8, y + 4, "end", text);
 }
 
@@ -137,7 +151,7 @@ static void put_logarithmic_ticks(FILE *file, const Frame *frame) {
   }
 }
 
-static void put_axes(FILE *file, const Frame *frame) {
+static void put_axes(FILE *file, const Frame *frame, const PlotPanel *panel) {
   double distance = tick_distance(frame->y.high - frame->y.low, 7);
   if (frame->y.logarithmic) {
     put_logarithmic_ticks(file, frame);
@@ -146,34 +160,34 @@ static void put_axes(FILE *file, const Frame *frame) {
       put_value_tick(file, frame, n * distance, n == 0.0 ? 0.0 : n * distance);
     }
   }
-  distance = fmax(1.0, tick_distance(frame->x.high - frame->x.low, 6));
-  for (double at = 0.0; at <= frame->x.high; at += distance) {
+  distance = fmax(panel->x_whole ? 1.0 : 0.0, tick_distance(frame->x.high - frame->x.low, 6));
+  for (double n = 0.0; n * distance <= frame->x.high; n++) {
     char text[40];
-    double x = place(at, frame->x.low, frame->x.high, frame->left, frame->right);
+    double x = place(n * distance, frame->x.low, frame->x.high, frame->left, frame->right);
     put_line(file, x, frame->bottom, x, frame->bottom + 5, "#888");
-    snprintf(text, sizeof text, "%.0f", at);
+    print_tick(text, sizeof text, n * distance);
     put_text(file, x, frame->bottom + 20, "middle", text);
   }
   put_line(file, frame->left, frame->bottom, frame->right, frame->bottom, "#888");
   put_line(file, frame->left, frame->top, frame->left, frame->bottom, "#888");
-  put_text(file, (frame->left + frame->right) / 2, frame->bottom + 38, "middle", "step");
+  put_text(file, (frame->left + frame->right) / 2, frame->bottom + 38, "middle", panel->x_label);
 }
 
-static void put_curve(FILE *file, const Frame *frame, const History *history, size_t column,
+static void put_curve(FILE *file, const Frame *frame, const PlotCurve *curve,
                       const char *colour) {
   bool open = false, any = false;
   fprintf(file, "<path fill=\"none\" stroke=\"%s\" stroke-width=\"1.6\" d=\"", colour);
-  for (size_t i = 0; i < history->count; i++) {
-    const double *row = blo_history_row(history, i);
-    if (!isfinite(row[column + 1])) {
+  for (size_t i = 0; i < curve->count; i++) {
+    double x = curve->x[i * curve->stride], y = curve->y[i * curve->stride];
+    if (!isfinite(y)) {
       open = false; // a gap
       continue;
     }
     putc(open ? 'L' : 'M', file);
-    put_coordinate(file, place(row[0], frame->x.low, frame->x.high, frame->left, frame->right));
+    put_coordinate(file, place(x, frame->x.low, frame->x.high, frame->left, frame->right));
     putc(' ', file);
-    put_coordinate(file, place(to_scale(&frame->y, row[column + 1]), frame->y.low, frame->y.high,
-                               frame->bottom, frame->top));
+    put_coordinate(file, place(to_scale(&frame->y, y), frame->y.low, frame->y.high, frame->bottom,
+                               frame->top));
     open = any = true;
   }
   fputs(any ? "\"/>\n" : "M0 0\"/>\n", file);
@@ -186,18 +200,16 @@ static void put_panel(FILE *file, const PlotPanel *panel, double top) {
   fputs("<g font-weight=\"bold\">", file);
   put_text(file, frame.left, frame.top - 12, "start", panel->title);
   fputs("</g>\n", file);
-  put_axes(file, &frame);
-  size_t shown = 0;
-  for (size_t c = 0; c < panel->history->columns; c++) {
-    if (!drawn(panel, c)) continue;
-    const char *colour = colours[shown % (sizeof colours / sizeof *colours)];
-    double y = frame.top + 10.0 + 18.0 * (double)shown++;
-    put_curve(file, &frame, panel->history, c, colour);
+  put_axes(file, &frame, panel);
+  for (size_t c = 0; c < panel->curve_count; c++) {
+    const char *colour = colours[c % (sizeof colours / sizeof *colours)];
+    double y = frame.top + 10.0 + 18.0 * (double)c;
+    put_curve(file, &frame, &panel->curves[c], colour);
     if (y > frame.bottom) continue;
     fputs("<g stroke-width=\"3\">", file);
     put_line(file, frame.right + 12, y - 4, frame.right + 32, y - 4, colour);
     fputs("</g>", file);
-    put_text(file, frame.right + 38, y, "start", panel->names[c]);
+    put_text(file, frame.right + 38, y, "start", panel->curves[c].name);
   }
 }
 

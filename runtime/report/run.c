@@ -7,6 +7,7 @@
 #include "report/history.h"
 #include "report/interrupt.h"
 #include "report/message.h"
+#include "report/open.h"
 #include "report/plot.h"
 #include "report/progress.h"
 #include "report/results.h"
@@ -393,10 +394,18 @@ static blo_status write_plot(Run *run) {
   char stem[200];
   print_stem(stem, sizeof stem, run->program->name);
   snprintf(title, sizeof title, "%s%s%s", stem, stage->solve[0] ? ", solve " : "", stage->solve);
-  PlotPanel panels[] = {{"Objectives", &run->objectives, objectives},
-                        {"Reports", &run->reports, run->report_names}};
-  if (!has_reports) panels[1] = (PlotPanel){"Hypergradient", &run->objectives, norm};
-  return blo_plot_write(run->context, run->options->plot, title, panels, 2);
+  size_t columns = OBJECTIVE_COLUMNS + stage->report_count;
+  PlotCurve *curves = blo_allocate_array(run->context, columns, sizeof *curves);
+  if (!curves) return BLO_NO_MEMORY;
+  size_t first = blo_plot_history(&run->objectives, objectives, curves);
+  size_t second = has_reports
+                      ? blo_plot_history(&run->reports, run->report_names, curves + first)
+                      : blo_plot_history(&run->objectives, norm, curves + first);
+  PlotPanel panels[] = {{"Objectives", "step", true, curves, first},
+                        {has_reports ? "Reports" : "Hypergradient", "step", true, curves + first, second}};
+  blo_status status = blo_plot_write(run->context, run->options->plot, title, panels, 2);
+  blo_release(run->context, curves);
+  return status;
 }
 
 // Says where a file was written, or why not; a failed write is a failed run.
@@ -442,22 +451,8 @@ static blo_status open_data(Run *run) {
 }
 
 static blo_status open_instance(Run *run) {
-  const blo_run_options *options = run->options;
-  size_t count = run->program->dim_count;
-  blo_dim *dims = blo_allocate_array(run->context, count, sizeof *dims);
-  int64_t *values = blo_allocate_array(run->context, count, sizeof *values);
-  blo_status status = dims && values ? BLO_OK : BLO_NO_MEMORY;
-  if (!status) status = blo_check_program(run->context, run->program);
-  if (!status)
-    status = blo_data_bind_dims(run->context, run->all_data, run->program, options->dims,
-                                options->dim_count, values);
-  for (size_t i = 0; i < count && !status; i++)
-    dims[i] = (blo_dim){run->program->dims[i], values[i]};
-  if (!status) status = blo_open(run->context, run->program, dims, count, &run->instance);
-  if (!status) status = blo_data_bind(run->all_data, run->instance, run->program);
-  blo_release(run->context, dims);
-  blo_release(run->context, values);
-  return status;
+  return blo_open_with_data(run->context, run->program, run->all_data, run->options->dims,
+                            run->options->dim_count, &run->instance);
 }
 
 // Programs may loop over no rows at all, so an empty array is no error; a mean over it is no

@@ -433,9 +433,12 @@ static void test_plots_of_odd_values(void **state) {
       {NAN, NAN, NAN}, {INFINITY, 1.0, 0.0}, {1e-300, 1e300, 0.0}, {-1.0, -1.0, 0.0}, {0, 0, 0}};
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     assert_int_equal(blo_history_begin(context, 3, &history), BLO_OK);
-    PlotPanel panels[] = {{"none yet", &history, names}, {"values", &history, names}};
+    PlotCurve curves[3];
+    assert_int_equal(blo_plot_history(&history, names, curves), 2);
+    PlotPanel panels[] = {{"none yet", "step", true, curves, 2}, {"values", "s", false, curves, 2}};
     assert_int_equal(blo_plot_write(context, path_of("plot.svg"), "t", panels, 2), BLO_OK);
     blo_history_add(&history, 5, cases[i], true);
+    assert_int_equal(blo_plot_history(&history, names, curves), 2);
     assert_int_equal(blo_plot_write(context, path_of("plot.svg"), "t", panels, 2), BLO_OK);
     assert_file_has("plot.svg", "a &lt;b&gt; &amp; &quot;c&quot;</text>");
     static char text[1 << 16];
@@ -444,7 +447,7 @@ static void test_plots_of_odd_values(void **state) {
     assert_null(strstr(text, "inf"));
     blo_history_end(&history);
   }
-  PlotPanel panel = {"x", &history, names};
+  PlotPanel panel = {"x", "step", true, NULL, 0};
   assert_int_equal(blo_plot_write(context, "/nonexistent/x.svg", "t", &panel, 0), BLO_BAD_ARGUMENT);
   blo_context_destroy(context);
 }
