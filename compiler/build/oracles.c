@@ -29,18 +29,18 @@ static void search_block(Search *s, const Block *block) {
   }
 }
 
-// The parameter of a loop that is still being built carries whatever its body reads: it depends on
-// every derivative around the loop.
-static void search_parameter(Search *s, const Block *block) {
+// A derivative's parameter moves with it and with what its point depends on. The parameter of a
+// loop that is still being built carries whatever its body reads: it depends on every derivative
+// around the loop.
+static void search_parameter(Search *s, const Value *value) {
   for (int i = 0; i < s->count; i++) {
-    const Block *owner = s->derivations[i]->block;
-    if (owner == block) {
-      s->found |= 1u << i;
-      return;
-    }
+    if (s->derivations[i]->block != value->block) continue;
+    s->found |= 1u << i;
+    search_value(s, s->derivations[i]->at->data[value->index]);
+    return;
   }
   for (int i = 0; i < s->count; i++)
-    if (block_encloses(s->derivations[i]->block, block)) s->found |= 1u << i;
+    if (block_encloses(s->derivations[i]->block, value->block)) s->found |= 1u << i;
 }
 
 static void search_value(Search *s, const Value *value) {
@@ -48,7 +48,7 @@ static void search_value(Search *s, const Value *value) {
   map_put(s->seen, value, s);
   const Op *op = value->op;
   if (!op) {
-    search_parameter(s, value->block);
+    search_parameter(s, value);
     return;
   }
   if (op->code == OP_STOP) return;
@@ -71,8 +71,7 @@ static unsigned dependence(Context *c, Search *s, Staged *bundle) {
 // Where a derivative's parameter stands for a point, that point.
 static const Value *base_value(const Search *s, const Value *value) {
   for (int i = 0; i < s->count && !value->op; i++)
-    if (s->derivations[i]->block == value->block)
-      value = s->derivations[i]->at->data[value->index];
+    if (s->derivations[i]->block == value->block) value = s->derivations[i]->at->data[value->index];
   return value;
 }
 

@@ -372,7 +372,17 @@ static void batch_NOTE(Batch *t, Op *op) {
   Value *condition = lead(t, op->operands[0]);
   if (t->mask)
     condition = ir_binary(&t->b, OP_AND, condition, mask_like(t, t->mask, condition->type));
-  ir_op(&t->b, OP_NOTE, &condition, 1, &op->attr, NULL, 0);
+  if (!module_note_counts(t->module, op->attr.note.number)) {
+    ir_op(&t->b, OP_NOTE, &condition, 1, &op->attr, NULL, 0);
+    return;
+  }
+  // A note tells once that something holds anywhere; what is counted is counted row by row.
+  Block *body = block_create(t->module, t->b.block);
+  block_add_param(body, type_scalar(t->module, DT_I64), NULL);
+  Value *row = block_add_param(body, type_scalar(t->module, DT_BOOL), NULL);
+  Builder inside = builder_at(body);
+  ir_op(&inside, OP_NOTE, &row, 1, &op->attr, NULL, 0);
+  ir_loop(&t->b, ir_dim(&t->b, t->extent), t->extent, NULL, 0, &condition, 1, body, NULL, false);
 }
 
 // --- the table ----------------------------------------------------------------------------------
@@ -445,8 +455,17 @@ static bool draws(const Op *op) {
   return false;
 }
 
+// What is counted is counted for every row.
+static bool counts(const Batch *t, const Op *op) {
+  if (op->code == OP_NOTE) return module_note_counts(t->module, op->attr.note.number);
+  for (int i = 0; i < op->region_count; i++)
+    for (const Op *inner = op->regions[i]->first; inner; inner = inner->next)
+      if (counts(t, inner)) return true;
+  return false;
+}
+
 static bool depends_on_row(const Batch *t, const Op *op) {
-  if (any_row(t, op, 0) || draws(op) || (t->mask && op_has_note(op))) return true;
+  if (any_row(t, op, 0) || draws(op) || counts(t, op) || (t->mask && op_has_note(op))) return true;
   ValueList captures = {0};
   op_captures(t->arena, op, &captures);
   for (size_t i = 0; i < captures.count; i++)

@@ -16,6 +16,8 @@ typedef struct VerbRow {
 
 static const VerbRow verbs[] = {
     [VERB_RUN] = {"run", "program.blo [--data SOURCE]...", "compile in memory and solve"},
+    [VERB_COMPARE] = {"compare", "program.blo [--data SOURCE]...",
+                      "run several solve blocks or methods on one problem"},
     [VERB_CHECK] = {"check", "program.blo", "all static checks"},
     [VERB_TEST] = {"test", "program.blo|folder ...", "run the `test` blocks"},
     [VERB_BUILD] = {"build", "program.blo [-o NAME]",
@@ -27,7 +29,8 @@ static const VerbRow verbs[] = {
 enum { VERB_COUNT = sizeof verbs / sizeof *verbs };
 
 #define ON(verb)  (1u << VERB_##verb)
-#define COMPILING (ON(RUN) | ON(CHECK) | ON(TEST) | ON(BUILD) | ON(EMIT))
+#define RUNNING   (ON(RUN) | ON(COMPARE))
+#define COMPILING (RUNNING | ON(CHECK) | ON(TEST) | ON(BUILD) | ON(EMIT))
 
 typedef enum OptionId {
   OPTION_ERRORS,
@@ -44,6 +47,11 @@ typedef enum OptionId {
   OPTION_OBJECT,
   OPTION_VERBOSE,
   OPTION_KERNELS,
+  OPTION_WITH,
+  OPTION_REFERENCE,
+  OPTION_SEEDS,
+  OPTION_POINTS,
+  OPTION_SECONDS,
   OPTION_RUNTIME
 } OptionId;
 
@@ -62,7 +70,12 @@ static const OptionRow option_rows[] = {
     {"--solve", OPTION_SOLVE, "NAME", COMPILING, "the solve block to use (default: the unnamed one)"},
     {"--set", OPTION_SET, "KEY=EXPR", COMPILING, "replace a setting of the solve block"},
     {"-D", OPTION_DIM, "NAME=SIZE", COMPILING, "value of a dim"},
-    {"--target", OPTION_TARGET, "CPU", ON(BUILD) | ON(EMIT) | ON(RUN) | ON(TEST), "native (run, test), x86-64-v3 (build), ..."},
+    {"--with", OPTION_WITH, "NAME|METHOD", ON(COMPARE), "a solve block, or a method such as `soba(step = 0.1)`; may be repeated"},
+    {"--reference", OPTION_REFERENCE, "NAME", ON(COMPARE), "the solve block that judges: F at the lower solution it finds"},
+    {"--seeds", OPTION_SEEDS, "N", ON(COMPARE), "seeds to run, from --seed on (default: 5)"},
+    {"--points", OPTION_POINTS, "N", ON(COMPARE), "how often a run is judged (default: 50)"},
+    {"--seconds", OPTION_SECONDS, "S", ON(COMPARE), "a run ends after this time (default: no limit)"},
+    {"--target", OPTION_TARGET, "CPU", ON(BUILD) | ON(EMIT) | RUNNING | ON(TEST), "native (run, test), x86-64-v3 (build), ..."},
     {"-o", OPTION_OUTPUT, "FILE", ON(BUILD), "name of what is written"},
     {"--object", OPTION_OBJECT, NULL, ON(BUILD), "write an object file, do not link"},
     {"--stage", OPTION_STAGE, "STAGE", ON(EMIT), "what to print"},
@@ -71,16 +84,16 @@ static const OptionRow option_rows[] = {
     {"--unfused", OPTION_UNFUSED, NULL, ON(RUN) | ON(TEST) | ON(BUILD) | ON(EMIT), "one kernel an op, for comparing"},
     {"--kernels", OPTION_KERNELS, NULL, ON(RUN) | ON(TEST) | ON(BUILD), "print the kernel count and compile time"},
     {"-v", OPTION_VERBOSE, NULL, COMPILING, "say more"},
-    {"--data", OPTION_RUNTIME, "SOURCE", ON(RUN), "folder, file, or name=file; may be repeated"},
-    {"--seed", OPTION_RUNTIME, "N", ON(RUN) | ON(TEST), "seed of all random draws"},
+    {"--data", OPTION_RUNTIME, "SOURCE", RUNNING, "folder, file, or name=file; may be repeated"},
+    {"--seed", OPTION_RUNTIME, "N", RUNNING | ON(TEST), "seed of all random draws"},
     {"--threads", OPTION_RUNTIME, "N", ON(RUN), "threads to use; never changes a result"},
-    {"--out", OPTION_RUNTIME, "FILE.npz", ON(RUN), "where the variables are written"},
+    {"--out", OPTION_RUNTIME, "FILE", RUNNING, "where the variables are written as npz (compare: all points as CSV)"},
     {"--log", OPTION_RUNTIME, "FILE.jsonl", ON(RUN), "one JSON line a report"},
     {"--checkpoint", OPTION_RUNTIME, "FILE", ON(RUN), "write the state here at the end and when stopped"},
     {"--resume", OPTION_RUNTIME, "FILE", ON(RUN), "go on from a checkpoint"},
     {"--report-every", OPTION_RUNTIME, "N", ON(RUN), "steps between reports"},
-    {"--plot", OPTION_RUNTIME, "FILE.svg", ON(RUN), "plot of the run"},
-    {"--quiet", OPTION_RUNTIME, NULL, ON(RUN), "no progress"},
+    {"--plot", OPTION_RUNTIME, "FILE.svg", RUNNING, "plot of the run"},
+    {"--quiet", OPTION_RUNTIME, NULL, RUNNING, "no progress"},
 };
 // clang-format on
 enum { OPTION_ROWS = sizeof option_rows / sizeof *option_rows };
@@ -135,6 +148,30 @@ static int unknown_cpu(Arena *arena, const char *name) {
       "--target: no CPU is called `%s`; %s", name,
       near ? arena_printf(arena, "did you mean `%s`?", near)
            : "it is native, x86-64-v2, x86-64-v3, x86-64-v4 or a name such as skylake or znver3");
+}
+
+static bool parse_number(const char *text, double least, double *number) {
+  char *end;
+  *number = strtod(text, &end);
+  return end != text && !*end && *number >= least && *number < 1e15;
+}
+
+static int apply_compare_option(Arena *arena, Options *options, const OptionRow *row,
+                                const char *value) {
+  double number = 0.0;
+  bool counts = row->id == OPTION_SEEDS || row->id == OPTION_POINTS;
+  bool numeric = counts || row->id == OPTION_SECONDS;
+  bool good = !numeric || parse_number(value, counts ? 1.0 : 1e-9, &number);
+  if (!good || (counts && number != (double)(int64_t)number))
+    return usage(counts ? "`%s` wants a whole number of 1 or more, not `%s`"
+                        : "`%s` wants a positive number, not `%s`",
+                 row->name, value);
+  if (row->id == OPTION_WITH) VEC_PUSH(arena, &options->with, value);
+  if (row->id == OPTION_REFERENCE) options->reference = value;
+  if (row->id == OPTION_SEEDS) options->seeds = (int64_t)number;
+  if (row->id == OPTION_POINTS) options->points = (int64_t)number;
+  if (row->id == OPTION_SECONDS) options->seconds = number;
+  return 0;
 }
 
 static int apply_option(Arena *arena, Options *options, const OptionRow *row, const char *value) {
@@ -200,6 +237,12 @@ static int apply_option(Arena *arena, Options *options, const OptionRow *row, co
     VEC_PUSH(arena, &options->overrides, override);
     return 0;
   }
+  case OPTION_WITH:
+  case OPTION_REFERENCE:
+  case OPTION_SEEDS:
+  case OPTION_POINTS:
+  case OPTION_SECONDS:
+    return apply_compare_option(arena, options, row, value);
   case OPTION_RUNTIME:
     VEC_PUSH(arena, &options->runtime, row->name);
     if (row->value) VEC_PUSH(arena, &options->runtime, value);
@@ -235,7 +278,8 @@ static int option_at(Arena *arena, int argc, char **argv, int *position, Options
 }
 
 int options_parse(Arena *arena, int argc, char **argv, Options *options, bool *done) {
-  *options = (Options){.color = isatty(STDERR_FILENO) && !getenv("NO_COLOR")};
+  *options =
+      (Options){.seeds = 5, .points = 50, .color = isatty(STDERR_FILENO) && !getenv("NO_COLOR")};
   *done = true;
   if (argc < 2) return usage("a verb is missing%s%s", "", "");
   if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help"))
@@ -258,7 +302,7 @@ int options_parse(Arena *arena, int argc, char **argv, Options *options, bool *d
     return usage("`bloc %s` wants %s", argv[1], verbs[options->verb].arguments);
   if (options->files.count > 1 && options->verb == VERB_EXPLAIN)
     return usage("`bloc explain` takes one code, `%s` is a second%s", options->files.data[1], "");
-  if (options->files.count > 1 && options->verb == VERB_RUN)
+  if (options->files.count > 1 && (RUNNING & (1u << options->verb)))
     return usage(
         "`bloc %s` takes one program, `%s` is a second (write --data before each data file)",
         argv[1], options->files.data[1]);

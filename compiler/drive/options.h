@@ -10,7 +10,16 @@
 #include "build/build.h"
 #include "text/diagnostics.h"
 
-typedef enum Verb { VERB_NONE, VERB_RUN, VERB_CHECK, VERB_TEST, VERB_BUILD, VERB_EMIT, VERB_EXPLAIN } Verb;
+typedef enum Verb {
+  VERB_NONE,
+  VERB_RUN,
+  VERB_COMPARE,
+  VERB_CHECK,
+  VERB_TEST,
+  VERB_BUILD,
+  VERB_EMIT,
+  VERB_EXPLAIN
+} Verb;
 
 typedef struct Options {
   Verb verb;
@@ -22,6 +31,10 @@ typedef struct Options {
   const char *output;             // -o
   const char *stage;              // --stage
   const char *filter;             // --filter
+  VEC(const char *) with;         // --with: solve blocks, or methods as expressions
+  const char *reference;          // --reference
+  int64_t seeds, points;          // --seeds, --points
+  double seconds;                 // --seconds
   VEC(DimValue) dims;             // -D
   VEC(SettingOverride) overrides; // --set
   VEC(const char *) runtime;      // options of the runtime's driver, as given

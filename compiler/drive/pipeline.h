@@ -32,6 +32,10 @@ bool pipeline_front(Pipeline *pipeline, Arena *arena, const Options *options, co
 /// Evaluates the program: `built`. `dims` replaces the options' dims when not NULL.
 bool pipeline_build(Pipeline *pipeline, const BuildOptions *build);
 BuildOptions pipeline_build_options(const Pipeline *pipeline);
+struct RuntimeOptions;
+/// Binds the dims by the data files, which are loaded if they are not yet, and builds the stages
+/// for these sizes into code in memory. 0, or the exit status after a message.
+int pipeline_compile_for_data(Pipeline *pipeline, BuildOptions *build, struct RuntimeOptions *run);
 /// Optimises the IR of all entries.
 void pipeline_optimize(Pipeline *pipeline);
 /// Lowers, plans and emits all entries into `module`.
@@ -48,6 +52,7 @@ void pipeline_destroy(Pipeline *pipeline);
 
 /// The verbs; each returns the exit status.
 int verb_run(Arena *arena, const Options *options);
+int verb_compare(Arena *arena, const Options *options);
 int verb_check(Arena *arena, const Options *options);
 int verb_test(Arena *arena, const Options *options);
 int verb_build(Arena *arena, const Options *options);

@@ -14,7 +14,7 @@ static int bind_dims(Pipeline *p, const BuildOptions *build, RuntimeOptions *run
   Arena *arena = p->compilation->arena;
   int64_t *values = ARENA_ARRAY(arena, int64_t, declared->dim_count);
   blo_context *context = run->options.context;
-  if (run->options.source_count &&
+  if (run->options.source_count && !run->options.data &&
       blo_data_load(context, run->options.sources, run->options.source_count, &run->options.data) !=
           BLO_OK)
     return blo_print_error_as(context, run->options.errors), 1;
@@ -28,16 +28,15 @@ static int bind_dims(Pipeline *p, const BuildOptions *build, RuntimeOptions *run
   return 0;
 }
 
-static int compile(Pipeline *p, RuntimeOptions *run) {
-  BuildOptions build = pipeline_build_options(p);
+int pipeline_compile_for_data(Pipeline *p, BuildOptions *build, RuntimeOptions *run) {
   DimValue *dims = NULL;
   size_t dim_count = 0;
-  int status = bind_dims(p, &build, run, &dims, &dim_count);
+  int status = bind_dims(p, build, run, &dims, &dim_count);
   if (status) return status;
-  build.dims = dims;
-  build.dim_count = dim_count;
-  build.stages = true;
-  if (!pipeline_build(p, &build)) return 1;
+  build->dims = dims;
+  build->dim_count = dim_count;
+  build->stages = true;
+  if (!pipeline_build(p, build)) return 1;
   pipeline_optimize(p);
   if (p->options->interpret) {
     pipeline_interpret(p);
@@ -46,9 +45,15 @@ static int compile(Pipeline *p, RuntimeOptions *run) {
     pipeline_jit(p);
   }
   pipeline_describe_notes(p);
-  if (p->options->kernels)
-    fprintf(stderr, "%d kernels, compiled in %.0f ms\n", p->kernels, 1e3 * p->seconds);
   return 0;
+}
+
+static int compile(Pipeline *p, RuntimeOptions *run) {
+  BuildOptions build = pipeline_build_options(p);
+  int status = pipeline_compile_for_data(p, &build, run);
+  if (!status && p->options->kernels)
+    fprintf(stderr, "%d kernels, compiled in %.0f ms\n", p->kernels, 1e3 * p->seconds);
+  return status;
 }
 
 int verb_run(Arena *arena, const Options *options) {

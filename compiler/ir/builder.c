@@ -327,7 +327,8 @@ Op *ir_op(Builder *b, Opcode code, Value *const *operands, int operand_count, co
                .regions = (Block **)regions,
                .attr = *attr};
   wanted.hash = op_hash(&wanted);
-  Op *op = op_find(b->block, &wanted);
+  bool counts = code == OP_NOTE && module_note_counts(b->module, attr->note.number);
+  Op *op = counts ? NULL : op_find(b->block, &wanted);
   if (op) return op;
   op = op_append(b->block, code, operands, operand_count, attr, regions, region_count, types, count,
                  b->span);

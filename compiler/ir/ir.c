@@ -108,6 +108,10 @@ int module_note(Module *module, int code, const char *text, Span span) {
   return (int)module->notes.count - 1;
 }
 
+bool module_note_counts(const Module *module, int number) {
+  return module->notes.data[number].code == ERROR_NONE;
+}
+
 int op_check_note(Module *module, const Op *op) {
   switch (op->code) {
   case OP_GATHER:

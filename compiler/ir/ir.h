@@ -1,8 +1,8 @@
 // Tensor IR: pure, typed, single assignment, with regions for loops and conditionals.
 //
-// A Module holds functions; a function is one Block with parameters; a block is a list of ops and the
-// values it yields. Types are interned (compare with ==), dims are polynomials (ir/dim.h). A nested
-// block may use any value that dominates its owner op. Nothing has effects but `note`.
+// A Module holds functions; a function is one Block with parameters; a block is a list of ops and
+// the values it yields. Types are interned (compare with ==), dims are polynomials (ir/dim.h). A
+// nested block may use any value that dominates its owner op. Nothing has effects but `note`.
 #ifndef BLO_IR_IR_H
 #define BLO_IR_IR_H
 
@@ -13,13 +13,27 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-typedef enum Dtype { DT_F16, DT_BF16, DT_F32, DT_F64, DT_I32, DT_I64, DT_U8, DT_BOOL, DT_COUNT } Dtype;
+typedef enum Dtype {
+  DT_F16,
+  DT_BF16,
+  DT_F32,
+  DT_F64,
+  DT_I32,
+  DT_I64,
+  DT_U8,
+  DT_BOOL,
+  DT_COUNT
+} Dtype;
 enum { MAX_RANK = 12, MAX_WINDOWS = 3 };
 
-static inline bool dtype_is_float(Dtype d) { return d <= DT_F64; }
-static inline bool dtype_is_integer(Dtype d) { return d >= DT_I32 && d <= DT_U8; }
-const char *dtype_text(Dtype dtype);  // "f64"
-size_t dtype_bytes(Dtype dtype);      // of one element in memory; bool is one byte
+static inline bool dtype_is_float(Dtype d) {
+  return d <= DT_F64;
+}
+static inline bool dtype_is_integer(Dtype d) {
+  return d >= DT_I32 && d <= DT_U8;
+}
+const char *dtype_text(Dtype dtype); // "f64"
+size_t dtype_bytes(Dtype dtype);     // of one element in memory; bool is one byte
 
 typedef struct Type {
   Dtype dtype;
@@ -45,12 +59,31 @@ typedef enum Opcode {
   OP_COUNT
 } Opcode;
 
-typedef enum OpGroup { GROUP_SOURCE, GROUP_ELEMENTWISE, GROUP_INDEX, GROUP_REDUCTION,
-                       GROUP_CONTRACTION, GROUP_DATA, GROUP_CONTROL } OpGroup;
-typedef enum OpDomain { DOMAIN_ANY, DOMAIN_NUMBER, DOMAIN_FLOAT, DOMAIN_INTEGER, DOMAIN_BOOLEAN } OpDomain;
+typedef enum OpGroup {
+  GROUP_SOURCE,
+  GROUP_ELEMENTWISE,
+  GROUP_INDEX,
+  GROUP_REDUCTION,
+  GROUP_CONTRACTION,
+  GROUP_DATA,
+  GROUP_CONTROL
+} OpGroup;
+typedef enum OpDomain {
+  DOMAIN_ANY,
+  DOMAIN_NUMBER,
+  DOMAIN_FLOAT,
+  DOMAIN_INTEGER,
+  DOMAIN_BOOLEAN
+} OpDomain;
 typedef enum Smoothness { SMOOTHNESS_SMOOTH, SMOOTHNESS_PIECEWISE, SMOOTHNESS_STEPWISE } Smoothness;
-typedef enum OpDerivative { DERIVATIVE_NONE, DERIVATIVE_PARTIALS, DERIVATIVE_MULTILINEAR,
-                            DERIVATIVE_LINEAR, DERIVATIVE_TANGENT, DERIVATIVE_TANGENT_LINEAR } OpDerivative;
+typedef enum OpDerivative {
+  DERIVATIVE_NONE,
+  DERIVATIVE_PARTIALS,
+  DERIVATIVE_MULTILINEAR,
+  DERIVATIVE_LINEAR,
+  DERIVATIVE_TANGENT,
+  DERIVATIVE_TANGENT_LINEAR
+} OpDerivative;
 
 typedef struct OpInfo {
   const char *text;
@@ -64,81 +97,122 @@ typedef struct OpInfo {
 } OpInfo;
 extern const OpInfo op_table[OP_COUNT];
 
-typedef enum Compare { COMPARE_LT, COMPARE_LE, COMPARE_GT, COMPARE_GE, COMPARE_EQ, COMPARE_NE } Compare;
+typedef enum Compare {
+  COMPARE_LT,
+  COMPARE_LE,
+  COMPARE_GT,
+  COMPARE_GE,
+  COMPARE_EQ,
+  COMPARE_NE
+} Compare;
 typedef enum RandomKind {
   RANDOM_FOLD,    // (key, word) -> i64: a new key
   RANDOM_UNIFORM, // (key, counter base) -> float in [0, 1); entry e uses counter base + e
   RANDOM_BITS,    // (key, counter base) -> i64
-  RANDOM_INDEX,   // (key, start, n) -> i64: entries start + e of a permutation of 0 .. n-1 keyed by key
+  RANDOM_INDEX,   // (key, start, n) -> i64: entries start + e of a permutation of 0 .. n-1 keyed by
+                  // key
 } RandomKind;
 
 /// Affine index map: input index = A * output index + b.
 typedef struct IndexMap {
   int in_rank, out_rank;
-  const int64_t *matrix;          // in_rank x out_rank, row-major
-  const Dim *const *offset;       // in_rank
+  const int64_t *matrix;    // in_rank x out_rank, row-major
+  const Dim *const *offset; // in_rank
 } IndexMap;
 
 typedef struct Attr {
   union {
-    struct {                       // CONST: splat, or dense row-major entries
-      double real; int64_t integer; // floats use real, integers and bool use integer
-      const double *reals; const int64_t *integers; // dense: one of them, else both NULL
+    struct { // CONST: splat, or dense row-major entries
+      double real;
+      int64_t integer; // floats use real, integers and bool use integer
+      const double *reals;
+      const int64_t *integers; // dense: one of them, else both NULL
     } constant;
-    struct { int axis; } iota;
-    struct { const Dim *dim; } dim;
-    // rows: 0 where every batch draws rows of its own; else 1 + the number of batches that still do.
-    struct { RandomKind kind; int rows; } random;
-    struct { Compare op; } compare;
-    IndexMap map;                  // VIEW, UNVIEW
-    struct { int axis; } concat;
-    struct { uint32_t axes; } reduce;              // REDUCE_*: bit per axis
-    struct { int axis; bool reverse, exclusive, descending; } scan; // ARGMAX, CUMSUM, ARGSORT
-    struct {                       // DOT, CONV: result axes are batch, left free, right free, windows
+    struct {
+      int axis;
+    } iota;
+    struct {
+      const Dim *dim;
+    } dim;
+    // rows: 0 where every batch draws rows of its own; else 1 + the number of batches that still
+    // do.
+    struct {
+      RandomKind kind;
+      int rows;
+    } random;
+    struct {
+      Compare op;
+    } compare;
+    IndexMap map; // VIEW, UNVIEW
+    struct {
+      int axis;
+    } concat;
+    struct {
+      uint32_t axes;
+    } reduce; // REDUCE_*: bit per axis
+    struct {
+      int axis;
+      bool reverse, exclusive, descending;
+    } scan;  // ARGMAX, CUMSUM, ARGSORT
+    struct { // DOT, CONV: result axes are batch, left free, right free, windows
       int batch_count, contract_count;
       int8_t left_batch[MAX_RANK], right_batch[MAX_RANK];
       int8_t left_contract[MAX_RANK], right_contract[MAX_RANK];
-      // CONV only: result[o] = sum over k of left[stride o + dilation k] * right[k] along pairs of axes.
+      // CONV only: result[o] = sum over k of left[stride o + dilation k] * right[k] along pairs of
+      // axes.
       int window_count;
       bool wide; // the right operand's windows are the long ones (gradient by a filter)
       int8_t left_window[MAX_WINDOWS], right_window[MAX_WINDOWS];
       int64_t stride[MAX_WINDOWS], dilation[MAX_WINDOWS];
     } dot;
-    struct { bool transposed; } solve;             // TRISOLVE, SOLVE: with the transposed matrix
-    struct { int axis_count; int8_t axes[MAX_RANK]; } gather; // GATHER, SCATTER_ADD: ascending axes
-    struct { bool accumulate; } update;            // DYNAMIC_UPDATE
-    struct {                       // LOOP, see below
-      const Dim *bound; int carries, stacked_in, stacked_out; bool reverse;
+    struct {
+      bool transposed;
+    } solve; // TRISOLVE, SOLVE: with the transposed matrix
+    struct {
+      int axis_count;
+      int8_t axes[MAX_RANK];
+    } gather; // GATHER, SCATTER_ADD: ascending axes
+    struct {
+      bool accumulate;
+    } update; // DYNAMIC_UPDATE
+    struct {  // LOOP, see below
+      const Dim *bound;
+      int carries, stacked_in, stacked_out;
+      bool reverse;
     } loop;
-    struct { int results; } custom;
-    struct { int number; } note;                   // row of the module's note table
+    struct {
+      int results;
+    } custom;
+    struct {
+      int number;
+    } note; // row of the module's note table
   };
-  const Type *type;                // result type where operands do not tell: CONST IOTA RANDOM VIEW UNVIEW
-                                   // RESHAPE CONVERT DYNAMIC_SLICE; NULL elsewhere
+  const Type *type; // result type where operands do not tell: CONST IOTA RANDOM VIEW UNVIEW
+                    // RESHAPE CONVERT DYNAMIC_SLICE; NULL elsewhere
 } Attr;
 
 // LOOP   operands: count (i64 scalar), carries.., stacked inputs [bound, ..]..
 //        region 0 body: params i (i64), carries.., rows..; yields next carries.., output rows..
 //        region 1 (optional) while: params i, carries..; yields one bool; tested before each trip
 //        results: final carries.., stacked outputs [bound, ..].., trips (i64)
-//        Trips = min(count, bound) or fewer by the while condition (at run time count <= bound holds).
-//        Rows of stacked outputs at trips and beyond are zero. `bound` NULL: no stacked values allowed.
-//        reverse: i runs from trips-1 down to 0 (no while region).
+//        Trips = min(count, bound) or fewer by the while condition (at run time count <= bound
+//        holds). Rows of stacked outputs at trips and beyond are zero. `bound` NULL: no stacked
+//        values allowed. reverse: i runs from trips-1 down to 0 (no while region).
 // IF     operands: condition (bool scalar); regions then, else without params; results as yielded.
 // CUSTOM operands: any; region 0 value: params operands, yields results. Optional region 1 tangent:
-//        params operands.., results.., operand tangents..; yields result tangents. Optional region 2
-//        transposed: params operands.., results.., result cotangents..; yields operand cotangents
+//        params operands.., results.., operand tangents..; yields result tangents. Optional region
+//        2 transposed: params operands.., results.., result cotangents..; yields operand cotangents
 //        (float operands only, in order). Tangents too stand for float operands and results only.
 //        Regions 1, 2 absent (or without params and yields, where only region 2 is given):
 //        differentiated through region 0.
 
 struct Value {
   const Type *type;
-  Op *op;          // the op that gives it, or NULL for a block parameter
-  Block *block;    // the block it belongs to
-  int index;       // result number or parameter number
-  uint32_t id;     // unique in the module; order of creation
-  Name name;       // for printing; NULL: by number
+  Op *op;       // the op that gives it, or NULL for a block parameter
+  Block *block; // the block it belongs to
+  int index;    // result number or parameter number
+  uint32_t id;  // unique in the module; order of creation
+  Name name;    // for printing; NULL: by number
 };
 
 struct Op {
@@ -151,19 +225,19 @@ struct Op {
   Block **regions;
   Attr attr;
   Span span;
-  uint64_t hash;   // structural, used by the builder
-  uint64_t order;  // ascending along the block
+  uint64_t hash;  // structural, used by the builder
+  uint64_t order; // ascending along the block
 };
 
 struct Block {
   Module *module;
-  Block *parent;   // lexically enclosing block, or NULL
-  Op *owner;       // the op whose region this is, or NULL
-  Func *func;      // set on a function's body
+  Block *parent; // lexically enclosing block, or NULL
+  Op *owner;     // the op whose region this is, or NULL
+  Func *func;    // set on a function's body
   ValueList params;
   Op *first, *last;
   ValueList yields;
-  void *table;     // builder's hash-consing table
+  void *table; // builder's hash-consing table
 };
 
 struct Func {
@@ -173,9 +247,9 @@ struct Func {
   VEC(Name) result_names; // one per yield; may be NULL names
 };
 
-/// Something library or program code can say while it runs. An op `note` names its row; checks that code
-/// generation and the interpreter add (gather's index range, Cholesky's pivots) get rows by module_note too, so
-/// that blo_call.notes[number] is the counter of row `number` everywhere.
+/// Something library or program code can say while it runs. An op `note` names its row; checks that
+/// code generation and the interpreter add (gather's index range, Cholesky's pivots) get rows by
+/// module_note too, so that blo_call.notes[number] is the counter of row `number` everywhere.
 typedef struct ModuleNote {
   int code;         // ErrorCode: E07xx stops the run, W07xx only warns, ERROR_NONE only counts
   const char *text; // in the user's words
@@ -188,7 +262,7 @@ struct Module {
   Interner *names;
   DimTable *dims;
   VEC(Func *) funcs;
-  void *types;     // interning table
+  void *types; // interning table
   uint32_t next_id;
   uint64_t next_order;
 };
@@ -205,10 +279,14 @@ const char *type_text(Module *module, const Type *type); // "f64[n, d]"
 
 /// The number of the row (code, text, span), added when it is new.
 int module_note(Module *module, int code, const char *text, Span span);
+/// Row `number` says nothing: it counts how often the program came by (for a condition that is a
+/// tensor, how many entries hold).
+bool module_note_counts(const Module *module, int number);
 /// The row for what `op` itself may find while running: an index out of range (gather, scatter_add,
 /// dynamic ops), a pivot that is not positive (cholesky) or zero (solve). -1 for other ops.
 int op_check_note(Module *module, const Op *op);
-/// Makes the rows of all ops of all functions, so that the table of notes is complete before anything runs.
+/// Makes the rows of all ops of all functions, so that the table of notes is complete before
+/// anything runs.
 void module_register_checks(Module *module);
 Func *func_create(Module *module, Name name);
 Func *module_find(const Module *module, Name name);

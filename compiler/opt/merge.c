@@ -100,11 +100,12 @@ static bool embeds(Embedding *m) {
   return true;
 }
 
-// Copies X's notes, and what only they need, to Y's body.
+// Copies X's notes, and what only they need, to Y's body. What X counts is no longer done apart.
 static void take_notes(Embedding *m) {
   Builder b = builder_at(m->y->regions[0]);
   for (const Op *op = m->x->regions[0]->first; op; op = op->next) {
     if (op->result_count && map_has(m->values, op->results[0])) continue;
+    if (op->code == OP_NOTE && module_note_counts(b.module, op->attr.note.number)) continue;
     Value **results = ARENA_ARRAY(m->arena, Value *, (size_t)op->result_count + 1);
     op_copy(&b, op, m->values, results);
     for (int i = 0; i < op->result_count; i++) map_put(m->values, op->results[i], results[i]);

@@ -24,7 +24,9 @@ enum { /* exit codes of every program */
 
 /* Form of errors and warnings: with places and help, one line each, or JSON lines. */
 typedef enum blo_error_format {
-  BLO_ERRORS_HUMAN, BLO_ERRORS_SHORT, BLO_ERRORS_JSON
+  BLO_ERRORS_HUMAN,
+  BLO_ERRORS_SHORT,
+  BLO_ERRORS_JSON
 } blo_error_format;
 
 typedef struct blo_run_options {
@@ -53,6 +55,37 @@ int blo_main(const blo_program *program, int argc, char **argv);
 void blo_print_error(const blo_context *context);
 /* The same in a form of blo_error_format. */
 void blo_print_error_as(const blo_context *context, int32_t errors);
+
+/* ---- comparing ---- */
+
+/* One way to solve the problem: the program as compiled for a solve block, its entries
+ * `stage.value` and its counters of oracle calls built in. */
+typedef struct blo_competitor {
+  const char *name;
+  const blo_program *program;
+} blo_competitor;
+
+typedef struct blo_compare_options {
+  blo_context *context;
+  blo_data_set *data; /* loaded already; may be NULL */
+  const blo_dim *dims;
+  size_t dim_count;
+  int64_t seed, seeds;          /* seeds seed, seed + 1, ... */
+  int64_t points;               /* about how often a run is judged */
+  double seconds;               /* limit of a run; 0: none */
+  const blo_program *reference; /* judges points: F at the lower solution that it finds; NULL: F at
+                                 * the method's own y */
+  const char *title;
+  const char *out, *plot; /* a table of all points as CSV, and a picture; NULL: none */
+  bool quiet;
+  int32_t errors;
+} blo_compare_options;
+
+/* Runs every competitor with every seed, one after the other for each seed, and prints a table of
+ * medians. Judging a point takes no part in a run's seconds and oracle calls. Returns the exit
+ * code. */
+int blo_compare(const blo_competitor *competitors, size_t count,
+                const blo_compare_options *options);
 
 /* ---- tests ---- */
 

@@ -1,0 +1,127 @@
+// `bloc compare`: one problem, several solve blocks or methods, one table.
+//
+// Enters: a program and what to compare. Leaves: every competitor compiled by a pipeline of its
+// own, for the same data, with counters of oracle calls; the runtime measures.
+#include "drive/pipeline.h"
+
+#include "drive/runtime_options.h"
+
+#include <stdio.h>
+#include <string.h>
+
+typedef struct Competitor {
+  const char *name;
+  Options options; // with its solve block, or its method
+  Pipeline pipeline;
+} Competitor;
+
+typedef struct Competitors {
+  VEC(Competitor *) list;
+  Competitor *reference;
+} Competitors;
+
+static Competitor *competitor_create(Arena *arena, const Options *options, const char *name) {
+  Competitor *competitor = ARENA_NEW(arena, Competitor);
+  competitor->name = name;
+  competitor->options = *options;
+  bool method = strchr(name, '(') != NULL; // no solve block is called so
+  if (!method) {
+    competitor->options.solve = name[0] ? name : NULL;
+    return competitor;
+  }
+  // a list of its own: the growth of one must not write into another
+  competitor->options.overrides.data = NULL;
+  competitor->options.overrides.count = competitor->options.overrides.capacity = 0;
+  for (size_t i = 0; i < options->overrides.count; i++)
+    VEC_PUSH(arena, &competitor->options.overrides, options->overrides.data[i]);
+  SettingOverride chosen = {"method", name};
+  VEC_PUSH(arena, &competitor->options.overrides, chosen);
+  return competitor;
+}
+
+// The solve blocks of the file, "" for the unnamed one. False after a message.
+static bool solve_blocks(Arena *arena, const Options *options, NameList *names) {
+  Pipeline p;
+  bool sound = pipeline_front(&p, arena, options, options->files.data[0]);
+  for (size_t i = 0; sound && i < p.file->as.file.items.count; i++) {
+    const Node *item = p.file->as.file.items.data[i];
+    if (item->kind != ITEM_SOLVE) continue;
+    const char *name = item->as.solve.name.name;
+    VEC_PUSH(arena, names, arena_string(arena, name ? name : "", name ? strlen(name) : 0));
+  }
+  bool good = pipeline_report(&p) == 0 && sound;
+  pipeline_destroy(&p);
+  return good;
+}
+
+static int choose(Arena *arena, const Options *options, Competitors *chosen) {
+  NameList blocks = {0};
+  if (options->with.count) {
+    for (size_t i = 0; i < options->with.count; i++)
+      VEC_PUSH(arena, &chosen->list, competitor_create(arena, options, options->with.data[i]));
+  } else {
+    if (!solve_blocks(arena, options, &blocks)) return 1;
+    for (size_t i = 0; i < blocks.count; i++)
+      VEC_PUSH(arena, &chosen->list, competitor_create(arena, options, blocks.data[i]));
+  }
+  if (options->reference) chosen->reference = competitor_create(arena, options, options->reference);
+  if (chosen->list.count) return 0;
+  fprintf(stderr, "bloc: %s has no solve block; name methods by --with\n", options->files.data[0]);
+  return 2;
+}
+
+static int compile(Arena *arena, Competitor *competitor, RuntimeOptions *run) {
+  Pipeline *p = &competitor->pipeline;
+  const Options *options = &competitor->options;
+  int status = 1;
+  if (pipeline_front(p, arena, options, options->files.data[0])) {
+    BuildOptions build = pipeline_build_options(p);
+    build.count_oracles = build.values = true;
+    status = pipeline_compile_for_data(p, &build, run);
+  }
+  int reported = pipeline_report(p);
+  return status ? status : reported;
+}
+
+static int measure(Arena *arena, const Options *options, const Competitors *chosen,
+                   const RuntimeOptions *run) {
+  blo_competitor *list = ARENA_ARRAY(arena, blo_competitor, chosen->list.count);
+  for (size_t i = 0; i < chosen->list.count; i++) {
+    const Competitor *competitor = chosen->list.data[i];
+    const char *name = competitor->name[0] ? competitor->name : "(unnamed)";
+    list[i] = (blo_competitor){name, competitor->pipeline.built->program};
+  }
+  const blo_run_options *o = &run->options;
+  blo_compare_options compare = {
+      .context = o->context,
+      .data = o->data,
+      .dims = o->dims,
+      .dim_count = o->dim_count,
+      .seed = o->has_seed ? o->seed : 0,
+      .seeds = options->seeds,
+      .points = options->points,
+      .seconds = options->seconds,
+      .reference = chosen->reference ? chosen->reference->pipeline.built->program : NULL,
+      .title = list[0].program->name,
+      .out = o->out,
+      .plot = o->plot,
+      .quiet = o->quiet,
+      .errors = o->errors};
+  return blo_compare(list, chosen->list.count, &compare);
+}
+
+int verb_compare(Arena *arena, const Options *options) {
+  RuntimeOptions run;
+  Competitors chosen = {0};
+  int status = runtime_options_parse(arena, options, &run);
+  if (status) return status;
+  status = choose(arena, options, &chosen);
+  for (size_t i = 0; i < chosen.list.count && !status; i++)
+    status = compile(arena, chosen.list.data[i], &run);
+  if (!status && chosen.reference) status = compile(arena, chosen.reference, &run);
+  if (!status) status = measure(arena, options, &chosen, &run);
+  runtime_options_destroy(&run);
+  for (size_t i = 0; i < chosen.list.count; i++) pipeline_destroy(&chosen.list.data[i]->pipeline);
+  if (chosen.reference) pipeline_destroy(&chosen.reference->pipeline);
+  return status;
+}
