@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# `bloc compare` counts what is computed: oracle calls of methods whose numbers are known, rows of a
+# batch, warm solves; a reference judges points; files are written; the same seed gives the same values.
+. "$(dirname "$0")/common.sh"
+
+compare() { "$bloc" compare "$(program logistic)" --data "$(data breast_cancer)" --set upper.iters=10 --set lower.iters=20 --quiet "$@"; }
+compare --seeds 2 --points 5 --out "$scratch/a.csv" --plot "$scratch/a.svg" --reference "" \
+  --with 'implicit(linear = direct())' --with 'implicit(linear = neumann(terms = 4, step = 0.1))' \
+  --with 'unroll(cold = true)' --with 'soba()' >"$scratch/table"
+
+# solve, gradients, hvps and mixed products of 10 steps; the data has 30 features
+expect() {
+  grep -qE "^$(printf '%s' "$1" | sed 's/[()]/\\&/g') +10 +[0-9.e-]+ +$2 +$3 +$4 " "$scratch/table" || {
+    cat "$scratch/table"
+    fail "$1: expected $2 gradients, $3 Hessian-vector products, $4 mixed products"
+  }
+}
+expect 'implicit(linear = direct())' 210 300 10 # 20 lower steps and F; one product a column
+expect 'implicit(linear = neumann(terms = 4, step = 0.1))' 210 30 10
+expect 'unroll(cold = true)' 210 200 200
+expect 'soba()' 20 10 10
+
+[ "$(wc -l <"$scratch/a.csv")" -eq $((1 + 4 * 2 * 6)) ] || fail "the table has $(wc -l <"$scratch/a.csv") lines"
+grep -q '</svg>' "$scratch/a.svg" || fail "no plot"
+
+# Values do not depend on what else is compared.
+compare --seeds 1 --points 5 --out "$scratch/b.csv" --with 'soba()' >/dev/null
+values() { awk -F, -v solve='"soba()"' '$1 == solve && $2 == 0 { print $3, $5, $6, $7, $8 }' "$1"; }
+[ "$(values "$scratch/a.csv")" = "$(values "$scratch/b.csv")" ] || fail "soba gave other values alone"
+
+! "$bloc" compare "$(program logistic)" --seeds 0 2>/dev/null || fail "0 seeds were accepted"
+! compare --with nobody >/dev/null 2>&1 || fail "an unknown solve block was accepted"
+echo "comparisons count right"
