@@ -60,6 +60,7 @@ def main():
             "train.x": pixels[:TRAIN],
             "train.y": seen,
             "train.clean": clean,
+            "train.truth": labels[:TRAIN],
             "valid.x": pixels[TRAIN : TRAIN + VALID],
             "valid.y": labels[TRAIN : TRAIN + VALID],
             "hold.x": pixels[TRAIN + VALID :],
