@@ -183,6 +183,59 @@ static Staged *builtin_extreme(const Call *call, const BuiltinRow *row) {
                     extreme_leaf, (void *)row);
 }
 
+static Staged *angle_leaf(Evaluator *e, Staged *a, Staged *b, Places places, void *self) {
+  (void)self;
+  if (!is_numeric_leaf(a) || !is_numeric_leaf(b)) return not_numbers(e, a, b, places, "atan2");
+  Value *x, *y;
+  a = staged_is_number(a) ? staged_tensor(e, static_value(e, a, e->real)) : a;
+  if (!meet(e, a, b, "atan2", places, &x, &y)) return staged_poison;
+  if (!dtype_is_float(x->type->dtype)) {
+    mistake(e, E0302, places.whole, "`atan2` needs real numbers, these are %s",
+            type_phrase(e, x->type));
+    return staged_poison;
+  }
+  return staged_tensor(e, ir_binary(&e->builder, OP_ATAN2, x, y));
+}
+
+static Staged *builtin_angle(const Call *call, const BuiltinRow *row) {
+  (void)row;
+  return zip_leaves(call->evaluator, argument(call, 0), argument(call, 1), "atan2",
+                    call_places(call), angle_leaf, NULL);
+}
+
+typedef struct Polygamma {
+  const Call *call;
+  const BuiltinRow *row;
+  int64_t order;
+} Polygamma;
+
+static Staged *polygamma_leaf(Evaluator *e, Staged *leaf, void *self) {
+  const Polygamma *p = self;
+  int at = p->row->builtin == BUILTIN_POLYGAMMA;
+  if (!is_numeric_leaf(leaf)) return wrong_argument(p->call, p->row, at, "numbers");
+  Value *x = staged_is_number(leaf) ? static_value(e, leaf, e->real) : leaf->tensor;
+  if (!dtype_is_float(x->type->dtype)) {
+    mistake(e, E0302, argument_span(p->call, at), "`%s` needs real numbers, this is %s",
+            row_name(p->row), type_phrase(e, x->type));
+    return staged_poison;
+  }
+  Value *order = ir_real(&e->builder, x->type, (double)p->order);
+  return staged_tensor(e, ir_binary(&e->builder, OP_POLYGAMMA, order, x));
+}
+
+/// digamma(x), polygamma(n, x).
+static Staged *builtin_polygamma(const Call *call, const BuiltinRow *row) {
+  Evaluator *e = call->evaluator;
+  Polygamma self = {call, row, 0};
+  bool ordered = row->builtin == BUILTIN_POLYGAMMA;
+  const Staged *order = argument(call, 0);
+  if (ordered && (order->kind != STAGED_INTEGER || !dim_is_const(order->integer, &self.order) ||
+                  self.order < 0))
+    return wrong_argument(call, row, 0,
+                          "an order 0, 1, 2, .. that is known when the program is built");
+  return map_leaves(e, argument(call, ordered), polygamma_leaf, &self);
+}
+
 // One side of clamp: the bound where x is beyond it. At the bound the derivative is that of x.
 static Staged *bound_leaf(Evaluator *e, Staged *x, Staged *bound, Places places, void *self) {
   Compare beyond = *(Compare *)self;
@@ -433,6 +486,12 @@ static const BuiltinRow rows[BUILTIN_COUNT] = {
     ELEMENT(SIGMOID, OP_LOGISTIC),
     ELEMENT(SOFTPLUS, OP_SOFTPLUS),
     ELEMENT(ERF, OP_ERF),
+    ELEMENT(ERFC, OP_ERFC),
+    ELEMENT(ERFINV, OP_ERFINV),
+    ELEMENT(LGAMMA, OP_LGAMMA),
+    ROW(DIGAMMA, builtin_polygamma, NULL),
+    ROW(POLYGAMMA, builtin_polygamma, NULL),
+    ROW(ATAN2, builtin_angle, NULL),
     ELEMENT(ISFINITE, OP_ISFINITE),
     ROW(CLAMP, builtin_clamp, NULL),
     REDUCE(MIN, builtin_extreme, OP_REDUCE_MAX),
@@ -452,7 +511,8 @@ static const BuiltinRow rows[BUILTIN_COUNT] = {
     ROW(SORT, builtin_sort, "descending"),
     ROW(ARGSORT, builtin_argsort, "descending"),
     ROW(TOPK, builtin_topk, NULL),
-    ROW(CUMSUM, builtin_cumsum, "axis"),
+    ROW(CUMSUM, builtin_running, "axis", "reverse", "exclusive"),
+    ROW(CUMPROD, builtin_running, "axis", "reverse", "exclusive"),
     ROW(TRANSPOSE, builtin_transpose, NULL),
     ROW(CONCAT, builtin_concat, "axis"),
     ROW(CONV, builtin_conv, "stride", "pad", "dilation", "groups"),

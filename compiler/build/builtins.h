@@ -48,7 +48,7 @@ Staged *builtin_truths(const Call *call, const BuiltinRow *row); // any, all, co
 // builtins_data.c
 Staged *builtin_sort(const Call *call, const BuiltinRow *row);
 Staged *builtin_argsort(const Call *call, const BuiltinRow *row);
-Staged *builtin_cumsum(const Call *call, const BuiltinRow *row);
+Staged *builtin_running(const Call *call, const BuiltinRow *row); // cumsum, cumprod
 Staged *builtin_transpose(const Call *call, const BuiltinRow *row);
 Staged *builtin_concat(const Call *call, const BuiltinRow *row);
 Staged *builtin_flat(const Call *call, const BuiltinRow *row);

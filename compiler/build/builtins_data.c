@@ -37,14 +37,39 @@ Staged *builtin_sort(const Call *call, const BuiltinRow *row) {
   return staged_tensor(e, ir_gather(&e->builder, x, rank, axes, indices));
 }
 
-Staged *builtin_cumsum(const Call *call, const BuiltinRow *row) {
+// A loop over the axis, so that the derivative is a loop's: no division, zeros are right.
+static Value *running_product(Builder *b, Value *x, int axis, bool reverse, bool exclusive) {
+  int order[MAX_RANK], back[MAX_RANK];
+  for (int i = 0; i < x->type->rank; i++) order[i] = i == 0 ? axis : i <= axis ? i - 1 : i;
+  for (int i = 0; i < x->type->rank; i++) back[order[i]] = i;
+  Value *rows = ir_transpose(b, x, order);
+  const Dim *extent = rows->type->shape[0];
+  const Type *row_type =
+      type_get(b->module, x->type->dtype, rows->type->rank - 1, rows->type->shape + 1);
+  Block *body = block_create(b->module, b->block);
+  block_add_param(body, type_scalar(b->module, DT_I64), NULL);
+  Value *product = block_add_param(body, row_type, NULL),
+        *row = block_add_param(body, row_type, NULL);
+  Builder inside = builder_at(body);
+  Value *next = ir_binary(&inside, OP_MUL, product, row), *one = ir_number(b, row_type, 1);
+  VEC_PUSH(b->module->arena, &body->yields, next);
+  VEC_PUSH(b->module->arena, &body->yields, exclusive ? product : next);
+  Op *loop = ir_loop(b, ir_dim(b, extent), extent, &one, 1, &rows, 1, body, NULL, reverse);
+  return ir_transpose(b, loop->results[1], back);
+}
+
+Staged *builtin_running(const Call *call, const BuiltinRow *row) {
   Evaluator *e = call->evaluator;
   int axis;
+  bool reverse, exclusive;
   Value *x = tensor_argument(call, row, 0);
-  if (!x || !check_ordered(call, row, x) || !axis_option(call, row, x->type->rank, &axis))
+  if (!x || !check_ordered(call, row, x) || !axis_option(call, row, x->type->rank, &axis) ||
+      !flag_option(call, "reverse", &reverse) || !flag_option(call, "exclusive", &exclusive))
     return staged_poison;
-  return staged_tensor(
-      e, ir_cumsum(&e->builder, x, axis < 0 ? x->type->rank - 1 : axis, false, false));
+  if (axis < 0) axis = x->type->rank - 1;
+  return staged_tensor(e, row->builtin == BUILTIN_CUMPROD
+                              ? running_product(&e->builder, x, axis, reverse, exclusive)
+                              : ir_cumsum(&e->builder, x, axis, reverse, exclusive));
 }
 
 Staged *builtin_transpose(const Call *call, const BuiltinRow *row) {

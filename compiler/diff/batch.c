@@ -406,6 +406,11 @@ static void batch_NOTE(Batch *t, Op *op) {
 #define batch_LOGISTIC    batch_elementwise
 #define batch_SOFTPLUS    batch_elementwise
 #define batch_ERF         batch_elementwise
+#define batch_ERFC        batch_elementwise
+#define batch_ERFINV      batch_elementwise
+#define batch_LGAMMA      batch_elementwise
+#define batch_ATAN2       batch_elementwise
+#define batch_POLYGAMMA   batch_elementwise
 #define batch_NOT         batch_elementwise
 #define batch_ISFINITE    batch_elementwise
 #define batch_CONVERT     batch_elementwise

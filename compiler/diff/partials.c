@@ -70,6 +70,10 @@ static Value *power_by_exponent(Builder *b, Value *x, Value *r) {
   return ir_select(b, none, real(b, x, 0), mul(b, r, log));
 }
 
+static Value *square_sum(Builder *b, Value *const *x) {
+  return add(b, mul(b, x[0], x[0]), mul(b, x[1], x[1]));
+}
+
 #define PARTIAL(CODE, K, EXPRESSION)                                                               \
   static Value *partial_##CODE##_##K(Builder *b, Value *const *x, Value *r) {                      \
     (void)b, (void)x, (void)r;                                                                     \
@@ -97,6 +101,12 @@ UNARY(TANH, REGULAR, sub(b, real(b, r, 1), mul(b, r, r)))
 UNARY(LOGISTIC, REGULAR, mul(b, r, sub(b, real(b, r, 1), r)))
 UNARY(SOFTPLUS, REGULAR, ir_unary(b, OP_LOGISTIC, x[0]))
 UNARY(ERF, REGULAR, scaled(b, M_2_SQRTPI, ir_unary(b, OP_EXP, neg(b, mul(b, x[0], x[0])))))
+UNARY(ERFC, REGULAR, scaled(b, -M_2_SQRTPI, ir_unary(b, OP_EXP, neg(b, mul(b, x[0], x[0])))))
+UNARY(ERFINV, SINGULAR, scaled(b, 1 / M_2_SQRTPI, ir_unary(b, OP_EXP, mul(b, r, r))))
+UNARY(LGAMMA, SINGULAR, ir_binary(b, OP_POLYGAMMA, real(b, r, 0), x[0]))
+BINARY(ATAN2, SINGULAR, ratio(b, x[1], square_sum(b, x)), neg(b, ratio(b, x[0], square_sum(b, x))))
+BINARY(POLYGAMMA, SINGULAR, real(b, r, 0),
+       ir_binary(b, OP_POLYGAMMA, add(b, x[0], real(b, r, 1)), x[1]))
 BINARY(POW, SINGULAR, power_by_base(b, x[0], x[1]), power_by_exponent(b, x[0], r))
 BINARY(MAX, MASK, share(b, x[0], x[1]), share(b, x[1], x[0]))
 BINARY(MIN, MASK, share(b, x[1], x[0]), share(b, x[0], x[1]))

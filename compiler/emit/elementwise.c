@@ -122,7 +122,9 @@ static LLVMValueRef real_binary(const Maker *k, Opcode code, LLVMValueRef x, LLV
   case OP_DIV:
     return LLVMBuildFDiv(k->b, x, y, "");
   case OP_POW:
-    return math_pow(k, x, y);
+  case OP_ATAN2:
+  case OP_POLYGAMMA:
+    return math_binary(k, code, x, y);
   case OP_MAX:
     return real_extreme(k, LLVMRealOGT, x, y);
   case OP_MIN:

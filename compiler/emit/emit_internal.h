@@ -100,7 +100,7 @@ LLVMValueRef multiply_add(const Maker *k, LLVMValueRef x, LLVMValueRef y, LLVMVa
 
 /// Transcendental functions on float or double, scalar or vector.
 LLVMValueRef math_unary(const Maker *k, Opcode code, LLVMValueRef x);
-LLVMValueRef math_pow(const Maker *k, LLVMValueRef x, LLVMValueRef y);
+LLVMValueRef math_binary(const Maker *k, Opcode code, LLVMValueRef x, LLVMValueRef y);
 /// arguments: i64 scalars or vectors.
 LLVMValueRef random_value(const Maker *k, RandomKind kind, Dtype dtype, LLVMValueRef *arguments);
 

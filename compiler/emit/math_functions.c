@@ -1,5 +1,5 @@
-// tanh, logistic, softplus inline; sin, cos, erf, pow as functions of the module, one per vector
-// type.
+// tanh, logistic, softplus inline; sin, cos, erf, pow and the functions that only the C library or
+// the runtime has (erfc, lgamma, ...) as functions of the module, one per vector type.
 //
 // sin, cos and pow have a fast path for usual arguments; when a lane has an unusual one (huge
 // angles, bases that are not positive and normal), all lanes take libm's scalar function. Targets
@@ -154,6 +154,24 @@ static void build_erf(Shared *s) {
   LLVMBuildRet(k->b, f_select(k, LLVMBuildFCmp(k->b, LLVMRealUNO, x, x, ""), x, result));
 }
 
+/// Where a function is never computed here: the name of the scalar one.
+static const char *library_function(Opcode code) {
+  switch (code) {
+  case OP_ERFC:
+    return "erfc";
+  case OP_ERFINV:
+    return "blo_erfinv";
+  case OP_LGAMMA:
+    return "blo_lgamma";
+  case OP_ATAN2:
+    return "atan2";
+  case OP_POLYGAMMA:
+    return "blo_polygamma";
+  default:
+    return NULL;
+  }
+}
+
 static V shared_function(EmitModule *m, Opcode code, LLVMTypeRef type) {
   char name[32];
   snprintf(name, sizeof name, "blo.%s.%u", op_table[code].text,
@@ -161,15 +179,17 @@ static V shared_function(EmitModule *m, Opcode code, LLVMTypeRef type) {
   V function = LLVMGetNamedFunction(m->module, name);
   if (function) return function;
   LLVMTypeRef types[] = {type, type};
-  function =
-      LLVMAddFunction(m->module, name, LLVMFunctionType(type, types, code == OP_POW ? 2 : 1, 0));
+  function = LLVMAddFunction(m->module, name,
+                             LLVMFunctionType(type, types, (unsigned)op_table[code].operands, 0));
   LLVMSetLinkage(function, LLVMInternalLinkage);
   add_function_attributes(m, function);
   LLVMBuilderRef b = LLVMCreateBuilderInContext(m->context);
   LLVMPositionBuilderAtEnd(b, LLVMAppendBasicBlockInContext(m->context, function, "entry"));
   Shared s = {.maker = {.m = m, .b = b}, .function = function, .x = LLVMGetParam(function, 0)};
-  s.y = code == OP_POW ? LLVMGetParam(function, 1) : NULL;
-  if (code == OP_ERF)
+  s.y = op_table[code].operands == 2 ? LLVMGetParam(function, 1) : NULL;
+  if (library_function(code))
+    LLVMBuildRet(b, call_lanes(&s.maker, library_function(code), s.x, s.y));
+  else if (code == OP_ERF)
     build_erf(&s);
   else if (!m->has_fma)
     LLVMBuildRet(b, call_lanes(&s.maker, op_table[code].text, s.x, s.y));
@@ -211,12 +231,15 @@ LLVMValueRef math_unary(const Maker *k, Opcode code, LLVMValueRef x) {
   case OP_SIN:
   case OP_COS:
   case OP_ERF:
+  case OP_ERFC:
+  case OP_ERFINV:
+  case OP_LGAMMA:
     return call_shared(k, code, x, NULL);
   default:
     BUG("'%s' is not a unary op on floats", op_table[code].text);
   }
 }
 
-LLVMValueRef math_pow(const Maker *k, LLVMValueRef x, LLVMValueRef y) {
-  return call_shared(k, OP_POW, x, y);
+LLVMValueRef math_binary(const Maker *k, Opcode code, LLVMValueRef x, LLVMValueRef y) {
+  return call_shared(k, code, x, y);
 }

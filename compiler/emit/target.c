@@ -6,6 +6,7 @@
 #include "emit/emit_internal.h"
 
 #include "common/rng.h"
+#include "common/special.h"
 
 #include <blo/routines.h>
 #include <llvm-c/Analysis.h>
@@ -65,8 +66,8 @@ void target_open(EmitModule *m, const EmitOptions *options) {
   LLVMTargetMachineOptionsSetCPU(settings, m->cpu);
   if (features || options->features)
     LLVMTargetMachineOptionsSetFeatures(settings, features ? features : options->features);
-  LLVMTargetMachineOptionsSetCodeGenOptLevel(
-      settings, options->plain ? LLVMCodeGenLevelNone : LLVMCodeGenLevelDefault);
+  LLVMTargetMachineOptionsSetCodeGenOptLevel(settings, options->plain ? LLVMCodeGenLevelNone
+                                                                      : LLVMCodeGenLevelDefault);
   LLVMTargetMachineOptionsSetRelocMode(settings, LLVMRelocPIC);
   m->machine = LLVMCreateTargetMachineWithOptions(target, triple, settings);
   REQUIRE(m->machine, "no code generator for %s", m->cpu);
@@ -89,7 +90,8 @@ void target_optimize(EmitModule *m) {
     BUG("emitted LLVM IR is not sound: %s", message);
   if (message) LLVMDisposeMessage(message);
   LLVMPassBuilderOptionsRef options = LLVMCreatePassBuilderOptions();
-  LLVMErrorRef error = LLVMRunPasses(m->module, m->plain ? "always-inline" : pipeline, m->machine, options);
+  LLVMErrorRef error =
+      LLVMRunPasses(m->module, m->plain ? "always-inline" : pipeline, m->machine, options);
   LLVMDisposePassBuilderOptions(options);
   if (error) BUG("LLVM passes: %s", LLVMGetErrorMessage(error));
 }
@@ -115,7 +117,8 @@ static const struct {
     ROUTINE(blo_argsort_f32),  ROUTINE(blo_argsort_f64),  ROUTINE(blo_argsort_i64),
     ROUTINE(blo_cholesky_f32), ROUTINE(blo_cholesky_f64), ROUTINE(blo_trisolve_f32),
     ROUTINE(blo_trisolve_f64), ROUTINE(blo_rng_index),    ROUTINE(blo_solve_f32),
-    ROUTINE(blo_solve_f64),
+    ROUTINE(blo_solve_f64),    ROUTINE(blo_lgamma),       ROUTINE(blo_polygamma),
+    ROUTINE(blo_erfinv),
 #undef ROUTINE
 };
 

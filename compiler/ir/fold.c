@@ -32,9 +32,10 @@ static bool is_number(const Value *v, double number) {
 static const struct {
   Opcode code;
   double at, value;
-} exact_values[] = {{OP_EXP, 0, 1},   {OP_EXPM1, 0, 0},     {OP_LOG, 1, 0}, {OP_LOG1P, 0, 0},
-                    {OP_RSQRT, 1, 1}, {OP_SIN, 0, 0},       {OP_COS, 0, 1}, {OP_TANH, 0, 0},
-                    {OP_ERF, 0, 0},   {OP_LOGISTIC, 0, 0.5}};
+} exact_values[] = {{OP_EXP, 0, 1},    {OP_EXPM1, 0, 0},     {OP_LOG, 1, 0},    {OP_LOG1P, 0, 0},
+                    {OP_RSQRT, 1, 1},  {OP_SIN, 0, 0},       {OP_COS, 0, 1},    {OP_TANH, 0, 0},
+                    {OP_ERF, 0, 0},    {OP_ERFC, 0, 1},      {OP_ERFINV, 0, 0}, {OP_LGAMMA, 1, 0},
+                    {OP_LGAMMA, 2, 0}, {OP_LOGISTIC, 0, 0.5}};
 
 static bool is_exact_operation(Opcode code) {
   return code == OP_NEG || code == OP_ABS || code == OP_SIGN || code == OP_FLOOR ||

@@ -194,6 +194,11 @@ static const char *infer_CONCAT(const Inference *in) {
 #define infer_LOGISTIC    infer_unary
 #define infer_SOFTPLUS    infer_unary
 #define infer_ERF         infer_unary
+#define infer_ERFC        infer_unary
+#define infer_ERFINV      infer_unary
+#define infer_LGAMMA      infer_unary
+#define infer_ATAN2       infer_binary
+#define infer_POLYGAMMA   infer_binary
 #define infer_NOT         infer_unary
 #define infer_STOP        infer_unary
 #define infer_ADD         infer_binary

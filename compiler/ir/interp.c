@@ -313,34 +313,39 @@ bool evaluate_LOOP(Interpreter *ip, const Op *op) {
 
 // --- the table -------------------------------------------------------------------------
 
-#define evaluate_NEG      evaluate_unary
-#define evaluate_ABS      evaluate_unary
-#define evaluate_SIGN     evaluate_unary
-#define evaluate_FLOOR    evaluate_unary
-#define evaluate_EXP      evaluate_unary
-#define evaluate_EXPM1    evaluate_unary
-#define evaluate_LOG      evaluate_unary
-#define evaluate_LOG1P    evaluate_unary
-#define evaluate_SQRT     evaluate_unary
-#define evaluate_RSQRT    evaluate_unary
-#define evaluate_SIN      evaluate_unary
-#define evaluate_COS      evaluate_unary
-#define evaluate_TANH     evaluate_unary
-#define evaluate_LOGISTIC evaluate_unary
-#define evaluate_SOFTPLUS evaluate_unary
-#define evaluate_ERF      evaluate_unary
-#define evaluate_NOT      evaluate_unary
-#define evaluate_STOP     evaluate_unary
-#define evaluate_ADD      evaluate_binary
-#define evaluate_SUB      evaluate_binary
-#define evaluate_MUL      evaluate_binary
-#define evaluate_DIV      evaluate_binary
-#define evaluate_POW      evaluate_binary
-#define evaluate_MAX      evaluate_binary
-#define evaluate_MIN      evaluate_binary
-#define evaluate_MOD      evaluate_binary
-#define evaluate_AND      evaluate_binary
-#define evaluate_OR       evaluate_binary
+#define evaluate_NEG       evaluate_unary
+#define evaluate_ABS       evaluate_unary
+#define evaluate_SIGN      evaluate_unary
+#define evaluate_FLOOR     evaluate_unary
+#define evaluate_EXP       evaluate_unary
+#define evaluate_EXPM1     evaluate_unary
+#define evaluate_LOG       evaluate_unary
+#define evaluate_LOG1P     evaluate_unary
+#define evaluate_SQRT      evaluate_unary
+#define evaluate_RSQRT     evaluate_unary
+#define evaluate_SIN       evaluate_unary
+#define evaluate_COS       evaluate_unary
+#define evaluate_TANH      evaluate_unary
+#define evaluate_LOGISTIC  evaluate_unary
+#define evaluate_SOFTPLUS  evaluate_unary
+#define evaluate_ERF       evaluate_unary
+#define evaluate_ERFC      evaluate_unary
+#define evaluate_ERFINV    evaluate_unary
+#define evaluate_LGAMMA    evaluate_unary
+#define evaluate_ATAN2     evaluate_binary
+#define evaluate_POLYGAMMA evaluate_binary
+#define evaluate_NOT       evaluate_unary
+#define evaluate_STOP      evaluate_unary
+#define evaluate_ADD       evaluate_binary
+#define evaluate_SUB       evaluate_binary
+#define evaluate_MUL       evaluate_binary
+#define evaluate_DIV       evaluate_binary
+#define evaluate_POW       evaluate_binary
+#define evaluate_MAX       evaluate_binary
+#define evaluate_MIN       evaluate_binary
+#define evaluate_MOD       evaluate_binary
+#define evaluate_AND       evaluate_binary
+#define evaluate_OR        evaluate_binary
 
 static EvaluateFunction *const evaluate_table[OP_COUNT] = {
 #define OP_NODIFF(CODE, ...)               [OP_##CODE] = evaluate_##CODE,

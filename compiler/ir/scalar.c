@@ -1,6 +1,7 @@
 // Scalar arithmetic of the IR, see scalar.h.
 #include "ir/scalar.h"
 
+#include "common/special.h"
 #include "ir/bug.h"
 
 #include <math.h>
@@ -89,6 +90,12 @@ double scalar_unary_real(Opcode code, double x) {
     return (x > 0 ? x : 0 * x) + log1p(exp(-fabs(x)));
   case OP_ERF:
     return erf(x);
+  case OP_ERFC:
+    return erfc(x);
+  case OP_ERFINV:
+    return blo_erfinv(x);
+  case OP_LGAMMA:
+    return blo_lgamma(x);
   case OP_STOP:
     return x;
   default:
@@ -113,6 +120,10 @@ double scalar_binary_real(Opcode code, double x, double y) {
     return x / y;
   case OP_POW:
     return pow(x, y);
+  case OP_ATAN2:
+    return atan2(x, y);
+  case OP_POLYGAMMA:
+    return blo_polygamma(x, y);
   case OP_MAX:
     return isnan(x) || x > y ? x : y; // a NaN on either side wins
   case OP_MIN:

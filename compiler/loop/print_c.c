@@ -2,7 +2,7 @@
 // one.
 //
 // Vector loops print as plain loops, so reductions run in another order. Expressions become one
-// temporary per node and statement. The file needs the runtime's headers (common/rng.h) and nothing
+// temporary per node and statement. The file needs the runtime's headers (common) and nothing
 // else.
 #include "loop/print_internal.h"
 
@@ -15,7 +15,7 @@
 static const char preamble[] = // once, where files of several schedules are joined
     "#ifndef BLO_KERNELS\n#define BLO_KERNELS\n#include <math.h>\n#include <stdbool.h>\n#include "
     "<stdint.h>\n#include <string.h>\n"
-    "#include \"common/rng.h\"\n\n"
+    "#include \"common/rng.h\"\n#include \"common/special.h\"\n\n"
     "typedef struct { uint16_t bits; } bf16;\n"
     "static inline float bf16_value(bf16 x) {\n"
     "  uint32_t u = (uint32_t)x.bits << 16;\n  float f;\n  memcpy(&f, &u, 4);\n  return f;\n}\n"
@@ -161,7 +161,9 @@ static void print_c_op(CPrinter *p, const Expr *e) {
     text_addf(p->out, "1 / sqrt(t%d)", x);
   } else {
     bool plain = op_table[e->opcode].domain == DOMAIN_FLOAT;
+    bool ours = e->opcode == OP_LGAMMA || e->opcode == OP_POLYGAMMA || e->opcode == OP_ERFINV;
     const char *name = e->opcode == OP_ABS && real ? "fabs" : op_table[e->opcode].text;
+    if (ours) text_add(p->out, "blo_");
     text_add(p->out, name);
     if (!plain && !(e->opcode == OP_ABS && real))
       text_addf(p->out, "_%s", real ? "real" : dtype_text(e->arguments[0]->dtype));

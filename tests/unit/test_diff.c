@@ -72,7 +72,8 @@ static void domain_of(Opcode code, double *lo, double *hi) {
   *lo = -1.5;
   *hi = 1.5;
   if (code == OP_LOG || code == OP_SQRT || code == OP_RSQRT || code == OP_POW) *lo = 0.3;
-  if (code == OP_DIV) *lo = 0.4;
+  if (code == OP_DIV || code == OP_LGAMMA || code == OP_ATAN2) *lo = 0.4;
+  if (code == OP_ERFINV) *lo = -0.8, *hi = 0.8;
   if (code == OP_LOG1P) *lo = -0.6;
   if (code == OP_ABS || code == OP_SIGN || code == OP_FLOOR) *lo = 0.1, *hi = 0.9;
 }
@@ -89,6 +90,15 @@ static bool make_elementwise(Example *e, Opcode code, int variant) {
   }
   Value *y = example_input(e, type, code == OP_MOD ? 2 : lo, code == OP_MOD ? 3 : hi);
   example_yield_both(e, ir_binary(&e->b, code, x, y));
+  return true;
+}
+
+// Of orders 0 to 3, left and right of 0; no derivative by the order.
+static bool make_polygamma(Example *e, Opcode code, int variant) {
+  if (variant >= 4) return false;
+  const Type *type = F64(e, 3);
+  Value *x = example_input(e, type, variant % 2 ? -1.7 : 1.2, variant % 2 ? -1.3 : 3);
+  example_yield_both(e, ir_binary(&e->b, code, ir_real(&e->b, type, variant), x));
   return true;
 }
 
@@ -598,6 +608,11 @@ static Maker *const makers[OP_COUNT] = {
     [OP_LOGISTIC] = make_elementwise,
     [OP_SOFTPLUS] = make_elementwise,
     [OP_ERF] = make_elementwise,
+    [OP_ERFC] = make_elementwise,
+    [OP_ERFINV] = make_elementwise,
+    [OP_LGAMMA] = make_elementwise,
+    [OP_ATAN2] = make_elementwise,
+    [OP_POLYGAMMA] = make_polygamma,
     [OP_NOT] = make_logic,
     [OP_ISFINITE] = make_isfinite,
     [OP_CONVERT] = make_convert,

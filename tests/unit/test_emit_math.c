@@ -46,6 +46,10 @@ static long double reference(Opcode code, long double x) {
     return cosl(x);
   case OP_ERF:
     return erfl(x);
+  case OP_ERFC:
+    return erfcl(x);
+  case OP_LGAMMA:
+    return lgammal(x);
   case OP_SQRT:
     return sqrtl(x);
   case OP_RSQRT:
@@ -138,6 +142,8 @@ static void functions_are_accurate(void **unused) {
       {OP_COS, 1e-10, 1e8, true, 1, 1},
       {OP_ERF, -7, 7, false, 2, 1},
       {OP_ERF, 1e-300, 1, true, 2, 1},
+      {OP_ERFC, -6, 26, false, 5, 1},
+      {OP_LGAMMA, 3, 1e5, true, 5, 1},
       {OP_SQRT, 1e-300, 1e300, true, 0.51, 0.51},
       {OP_RSQRT, 1e-30, 1e30, true, 1.6, 1.6},
   };
