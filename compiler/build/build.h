@@ -51,6 +51,7 @@ typedef struct BuildOptions {
   bool all_solves;         // check every solve block
   bool count_oracles;      // steps raise a counter for each oracle call they make
   bool values;             // entries `stage.value`: what an outside judge wants to know of a point
+  bool synthetic;          // stages run on drawn data instead of files
   /// levels_check of compiler/levels, which comes after this folder; NULL: levels are not checked.
   void (*check_levels)(Compilation *compilation, const LevelProblem *problem);
 } BuildOptions;

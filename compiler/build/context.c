@@ -333,4 +333,6 @@ void context_enter(Context *c, Entry *entry) {
   c->e->dynamic = (Dynamic){0};
   evaluate_budget(c->e); // each entry has the whole budget
   c->e->builder = builder_at(entry->func->body);
+  // Data that is drawn is the same whatever the run's seed is.
+  c->synthetic_seed = c->synthetic ? scalar_int(c, c->synthetic_number) : NULL;
 }

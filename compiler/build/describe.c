@@ -86,7 +86,7 @@ static void describe_data(Context *c, blo_program *program, const Name *atoms, s
                          .rank = value->type->rank,
                          .shape = describe_shape(b, value->type, atoms, atom_count),
                          .shape_text = with_given_dims(b, shape_text(b, field)),
-                         .computed = field->computed};
+                         .computed = field->computed || b->options->synthetic};
     int64_t classes;
     if (value->classes && dim_is_const(value->classes, &classes)) rows[i].classes = classes;
   }

@@ -151,6 +151,7 @@ Built *build_program(Compilation *compilation, const Program *program,
   if (ok && options->stages && has_levels(b)) ok = check_solves(b);
   if (diagnostics_errors(compilation->diagnostics) != errors) return NULL;
   Context *c = context_create(b, b->module);
+  c->synthetic = options->synthetic;
   if (ok && options->stages) ok = build_stages(b, c);
   if (ok && options->tests) ok = build_tests(b);
   if (!ok || diagnostics_errors(compilation->diagnostics) != errors) return NULL;

@@ -184,7 +184,7 @@ struct Context {
   Map *columns;             // Field -> Staged in the present entry; NULL while it is being made
   bool computed_inline;     // computed fields are made in the entry itself (tests, entry `data`)
   bool no_data;             // a test that says nothing about data
-  bool synthetic;           // data fields are drawn (tests)
+  bool synthetic;           // data fields are drawn
   int64_t synthetic_number; // seed of the drawn data
   Value *synthetic_seed;    // the same in the present entry
   const char *entry_name;   // tests: "test.3"
@@ -495,8 +495,8 @@ void oracle_count(Context *c, bool upper, Staged *x, Staged *y);
 
 /// The entry `stage.value`: leaves of x and y in; out come `objective`, F(x, y) on whole tables, and
 /// where the stage has a lower optimiser `value`, F at the lower solution it finds from the declared
-/// start; where the method gives one `hypergradient`, the norm of x - project(x - hypergradient) at
-/// that solution.
+/// start, `residual`, the norm of f_y there, and where the method gives one the hypergradient, leaf by
+/// leaf, with `stationarity`, the norm of x - project(x - hypergradient).
 void value_entry(Context *c, Stage *stage);
 
 // ---------------------------------------------------------------- entries.c, describe.c

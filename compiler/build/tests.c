@@ -349,8 +349,6 @@ static bool run_test(Context *c, TestPlan *plan, blo_expect *expects, size_t *co
   TestRun *test = c->test;
   int64_t seed = test->stage ? test->stage->seed : 0;
   if (!test->stage && !plain_settings(c, plan, &seed)) return false;
-  // Data that is drawn is the same whatever the run's seed is.
-  c->synthetic_seed = scalar_int(c, c->synthetic_number);
   c->seed = scalar_int(c, seed);
   if (test->stage) {
     test_find_asked(c, plan->node);

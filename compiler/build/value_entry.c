@@ -6,6 +6,15 @@
 #include "build/program.h"
 #include "build/staging.h"
 
+// Indices of the outputs, as the runtime's judge knows them.
+enum {
+  VALUE_OBJECTIVE,
+  VALUE_AT_SOLUTION,
+  VALUE_STATIONARITY,
+  VALUE_RESIDUAL,
+  VALUE_HYPERGRADIENT // and on: one for each leaf of x
+};
+
 static Staged *argument_bundle(Context *c, const Level *level, const char *prefix, int *index) {
   ValueList likes = {0}, values = {0};
   staged_leaves(c->e, level->like, &likes);
@@ -26,17 +35,29 @@ static void output_number(Context *c, const char *name, Staged *value, bool nega
   entry_output(c, name, number, BLO_ROLE_ARGUMENT, index);
 }
 
-// |x - project(x - hypergradient)|, which is 0 just where x is stationary on its sets.
-static Staged *projected_norm(Context *c, const State *state, Span span) {
+static Staged *norm(Context *c, Staged *bundle, Span span) {
+  Staged *square = operate_dot(c->e, bundle, bundle, span);
+  if (staged_is_poison(square)) return square;
+  return staged_tensor(c->e, ir_unary(&c->e->builder, OP_SQRT, square->tensor));
+}
+
+// The hypergradient, and |x - project(x - hypergradient)|, which is 0 just where x is stationary on
+// its sets.
+static void output_hypergradient(Context *c, const State *state, Span span) {
   const Level *upper = &c->stage->upper;
   StepResult step;
-  if (!step_run(c, state, &step) || !step.hypergradient) return staged_poison;
+  if (!step_run(c, state, &step) || !step.hypergradient) return;
   Staged *moved = operate_binary(c->e, BIN_SUB, state->x, step.hypergradient, span);
   moved = project_level(c, upper, moved, span);
   Staged *gap = operate_binary(c->e, BIN_SUB, state->x, moved, span);
-  Staged *square = operate_dot(c->e, gap, gap, span);
-  if (staged_is_poison(square)) return square;
-  return staged_tensor(c->e, ir_unary(&c->e->builder, OP_SQRT, square->tensor));
+  output_number(c, "stationarity", norm(c, gap, span), false, VALUE_STATIONARITY);
+  Staged *given = step.hypergradient;
+  if (upper->maximize) given = operate_negate(c->e, given, span);
+  ValueList leaves = {0};
+  staged_leaves(c->e, given, &leaves);
+  for (size_t i = 0; i < leaves.count; i++)
+    entry_output(c, arena_printf(c->build->arena, "hypergradient.%zu", i), leaves.data[i],
+                 BLO_ROLE_ARGUMENT, VALUE_HYPERGRADIENT + (int)i);
 }
 
 void value_entry(Context *c, Stage *stage) {
@@ -55,14 +76,16 @@ void value_entry(Context *c, Stage *stage) {
   c->states = state.level;
   dynamic_step(c->e, step_key(c, stage, state.t));
   Staged *given = objective_value(c, stage, upper, state.x, state.y, span);
-  output_number(c, "objective", given, upper->maximize, 0);
+  output_number(c, "objective", given, upper->maximize, VALUE_OBJECTIVE);
   if (stage->lower_optimizer) {
     Staged *start = start_bundle(c, stage, &stage->lower, state.x, span);
-    state.y = lower_descend(c, lower_function(c, state.x), start, span);
+    Staged *lower = lower_function(c, state.x);
+    state.y = lower_descend(c, lower, start, span);
     Staged *value = objective_value(c, stage, upper, state.x, state.y, span);
-    output_number(c, "value", value, upper->maximize, 1);
-    if (!method_moves_x(stage->method->node))
-      output_number(c, "hypergradient", projected_norm(c, &state, span), false, 2);
+    output_number(c, "value", value, upper->maximize, VALUE_AT_SOLUTION);
+    Staged *slope = derive_grad(c->e, lower, state.y, span);
+    output_number(c, "residual", norm(c, slope, span), false, VALUE_RESIDUAL);
+    if (!method_moves_x(stage->method->node)) output_hypergradient(c, &state, span);
   }
   c->e->full = false;
   entry_finish(c);

@@ -16,5 +16,6 @@ int verb_check(Arena *arena, const Options *options) {
   int status = pipeline_report(&p);
   if (!status && sound && options->errors == ERRORS_HUMAN) printf("%s: no errors\n", path);
   pipeline_destroy(&p);
+  if (!status && options->gradients) status = check_gradients(arena, options);
   return status;
 }

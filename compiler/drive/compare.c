@@ -2,42 +2,17 @@
 //
 // Enters: a program and what to compare. Leaves: every competitor compiled by a pipeline of its
 // own, for the same data, with counters of oracle calls; the runtime measures.
-#include "drive/pipeline.h"
+#include "drive/competitor.h"
 
 #include "drive/runtime_options.h"
 
 #include <stdio.h>
 #include <string.h>
 
-typedef struct Competitor {
-  const char *name;
-  Options options; // with its solve block, or its method
-  Pipeline pipeline;
-} Competitor;
-
 typedef struct Competitors {
   VEC(Competitor *) list;
   Competitor *reference;
 } Competitors;
-
-static Competitor *competitor_create(Arena *arena, const Options *options, const char *name) {
-  Competitor *competitor = ARENA_NEW(arena, Competitor);
-  competitor->name = name;
-  competitor->options = *options;
-  bool method = strchr(name, '(') != NULL; // no solve block is called so
-  if (!method) {
-    competitor->options.solve = name[0] ? name : NULL;
-    return competitor;
-  }
-  // a list of its own: the growth of one must not write into another
-  competitor->options.overrides.data = NULL;
-  competitor->options.overrides.count = competitor->options.overrides.capacity = 0;
-  for (size_t i = 0; i < options->overrides.count; i++)
-    VEC_PUSH(arena, &competitor->options.overrides, options->overrides.data[i]);
-  SettingOverride chosen = {"method", name};
-  VEC_PUSH(arena, &competitor->options.overrides, chosen);
-  return competitor;
-}
 
 // The solve blocks of the file, "" for the unnamed one. False after a message.
 static bool solve_blocks(Arena *arena, const Options *options, NameList *names) {
@@ -70,26 +45,11 @@ static int choose(Arena *arena, const Options *options, Competitors *chosen) {
   return 2;
 }
 
-static int compile(Arena *arena, Competitor *competitor, RuntimeOptions *run) {
-  Pipeline *p = &competitor->pipeline;
-  const Options *options = &competitor->options;
-  int status = 1;
-  if (pipeline_front(p, arena, options, options->files.data[0])) {
-    BuildOptions build = pipeline_build_options(p);
-    build.count_oracles = build.values = true;
-    status = pipeline_compile_for_data(p, &build, run);
-  }
-  int reported = pipeline_report(p);
-  return status ? status : reported;
-}
-
 static int measure(Arena *arena, const Options *options, const Competitors *chosen,
                    const RuntimeOptions *run) {
   blo_competitor *list = ARENA_ARRAY(arena, blo_competitor, chosen->list.count);
   for (size_t i = 0; i < chosen->list.count; i++) {
-    const Competitor *competitor = chosen->list.data[i];
-    const char *name = competitor->name[0] ? competitor->name : "(unnamed)";
-    list[i] = (blo_competitor){name, competitor->pipeline.built->program};
+    list[i] = competitor_program(chosen->list.data[i]);
   }
   const blo_run_options *o = &run->options;
   blo_compare_options compare = {
@@ -117,8 +77,8 @@ int verb_compare(Arena *arena, const Options *options) {
   if (status) return status;
   status = choose(arena, options, &chosen);
   for (size_t i = 0; i < chosen.list.count && !status; i++)
-    status = compile(arena, chosen.list.data[i], &run);
-  if (!status && chosen.reference) status = compile(arena, chosen.reference, &run);
+    status = competitor_compile(chosen.list.data[i], (CompetitorUse){0}, &run);
+  if (!status && chosen.reference) status = competitor_compile(chosen.reference, (CompetitorUse){0}, &run);
   if (!status) status = measure(arena, options, &chosen, &run);
   runtime_options_destroy(&run);
   for (size_t i = 0; i < chosen.list.count; i++) pipeline_destroy(&chosen.list.data[i]->pipeline);

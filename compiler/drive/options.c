@@ -52,6 +52,8 @@ typedef enum OptionId {
   OPTION_SEEDS,
   OPTION_POINTS,
   OPTION_SECONDS,
+  OPTION_TOLERANCE,
+  OPTION_GRADIENTS,
   OPTION_RUNTIME
 } OptionId;
 
@@ -70,7 +72,9 @@ static const OptionRow option_rows[] = {
     {"--solve", OPTION_SOLVE, "NAME", COMPILING, "the solve block to use (default: the unnamed one)"},
     {"--set", OPTION_SET, "KEY=EXPR", COMPILING, "replace a setting of the solve block"},
     {"-D", OPTION_DIM, "NAME=SIZE", COMPILING, "value of a dim"},
-    {"--with", OPTION_WITH, "NAME|METHOD", ON(COMPARE), "a solve block, or a method such as `soba(step = 0.1)`; may be repeated"},
+    {"--with", OPTION_WITH, "NAME|METHOD", ON(COMPARE) | ON(CHECK), "a solve block, or a method such as `soba(step = 0.1)`; may be repeated"},
+    {"--gradients", OPTION_GRADIENTS, NULL, ON(CHECK), "verify the hypergradient by differences and by a second method (--with); sizes by --data or -D"},
+    {"--tolerance", OPTION_TOLERANCE, "T", ON(CHECK), "largest gap of --gradients (default: 1e-4, for f32 5e-2)"},
     {"--reference", OPTION_REFERENCE, "NAME", ON(COMPARE), "the solve block that judges: F at the lower solution it finds"},
     {"--seeds", OPTION_SEEDS, "N", ON(COMPARE), "seeds to run, from --seed on (default: 5)"},
     {"--points", OPTION_POINTS, "N", ON(COMPARE), "how often a run is judged (default: 50)"},
@@ -84,8 +88,8 @@ static const OptionRow option_rows[] = {
     {"--unfused", OPTION_UNFUSED, NULL, ON(RUN) | ON(TEST) | ON(BUILD) | ON(EMIT), "one kernel an op, for comparing"},
     {"--kernels", OPTION_KERNELS, NULL, ON(RUN) | ON(TEST) | ON(BUILD), "print the kernel count and compile time"},
     {"-v", OPTION_VERBOSE, NULL, COMPILING, "say more"},
-    {"--data", OPTION_RUNTIME, "SOURCE", RUNNING, "folder, file, or name=file; may be repeated"},
-    {"--seed", OPTION_RUNTIME, "N", RUNNING | ON(TEST), "seed of all random draws"},
+    {"--data", OPTION_RUNTIME, "SOURCE", RUNNING | ON(CHECK), "folder, file, or name=file; may be repeated"},
+    {"--seed", OPTION_RUNTIME, "N", RUNNING | ON(TEST) | ON(CHECK), "seed of all random draws"},
     {"--threads", OPTION_RUNTIME, "N", ON(RUN), "threads to use; never changes a result"},
     {"--out", OPTION_RUNTIME, "FILE", RUNNING, "where the variables are written as npz (compare: all points as CSV)"},
     {"--log", OPTION_RUNTIME, "FILE.jsonl", ON(RUN), "one JSON line a report"},
@@ -156,12 +160,12 @@ static bool parse_number(const char *text, double least, double *number) {
   return end != text && !*end && *number >= least && *number < 1e15;
 }
 
-static int apply_compare_option(Arena *arena, Options *options, const OptionRow *row,
+static int apply_judge_option(Arena *arena, Options *options, const OptionRow *row,
                                 const char *value) {
   double number = 0.0;
   bool counts = row->id == OPTION_SEEDS || row->id == OPTION_POINTS;
-  bool numeric = counts || row->id == OPTION_SECONDS;
-  bool good = !numeric || parse_number(value, counts ? 1.0 : 1e-9, &number);
+  bool numeric = counts || row->id == OPTION_SECONDS || row->id == OPTION_TOLERANCE;
+  bool good = !numeric || parse_number(value, counts ? 1.0 : 1e-300, &number);
   if (!good || (counts && number != (double)(int64_t)number))
     return usage(counts ? "`%s` wants a whole number of 1 or more, not `%s`"
                         : "`%s` wants a positive number, not `%s`",
@@ -171,6 +175,7 @@ static int apply_compare_option(Arena *arena, Options *options, const OptionRow 
   if (row->id == OPTION_SEEDS) options->seeds = (int64_t)number;
   if (row->id == OPTION_POINTS) options->points = (int64_t)number;
   if (row->id == OPTION_SECONDS) options->seconds = number;
+  if (row->id == OPTION_TOLERANCE) options->tolerance = number;
   return 0;
 }
 
@@ -218,6 +223,9 @@ static int apply_option(Arena *arena, Options *options, const OptionRow *row, co
   case OPTION_KERNELS:
     options->kernels = true;
     return 0;
+  case OPTION_GRADIENTS:
+    options->gradients = true;
+    return 0;
   case OPTION_VERBOSE:
     options->verbose = true;
     return 0;
@@ -242,7 +250,8 @@ static int apply_option(Arena *arena, Options *options, const OptionRow *row, co
   case OPTION_SEEDS:
   case OPTION_POINTS:
   case OPTION_SECONDS:
-    return apply_compare_option(arena, options, row, value);
+  case OPTION_TOLERANCE:
+    return apply_judge_option(arena, options, row, value);
   case OPTION_RUNTIME:
     VEC_PUSH(arena, &options->runtime, row->name);
     if (row->value) VEC_PUSH(arena, &options->runtime, value);

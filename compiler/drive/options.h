@@ -34,11 +34,11 @@ typedef struct Options {
   VEC(const char *) with;         // --with: solve blocks, or methods as expressions
   const char *reference;          // --reference
   int64_t seeds, points;          // --seeds, --points
-  double seconds;                 // --seconds
+  double seconds, tolerance;      // --seconds, --tolerance
   VEC(DimValue) dims;             // -D
   VEC(SettingOverride) overrides; // --set
   VEC(const char *) runtime;      // options of the runtime's driver, as given
-  bool interpret, unfused, object, verbose, color, kernels;
+  bool interpret, unfused, object, verbose, color, kernels, gradients;
 } Options;
 
 /// 0, or the exit status after a message was printed (2: usage). `*done` is set when --help or

@@ -43,7 +43,7 @@ static int take(Arena *arena, RuntimeOptions *run, const char *name, const char 
 }
 
 int runtime_options_parse(Arena *arena, const Options *options, RuntimeOptions *run) {
-  *run = (RuntimeOptions){0};
+  *run = (RuntimeOptions){.arena = arena};
   for (size_t i = 0; i < options->runtime.count; i++) {
     const char *name = options->runtime.data[i];
     bool flag = !strcmp(name, "--quiet");

@@ -7,6 +7,7 @@
 
 typedef struct RuntimeOptions {
   blo_run_options options; // context is there, data is loaded later
+  Arena *arena;            // of the driver
   VEC(const char *) sources;
   VEC(blo_dim) dims;
 } RuntimeOptions;

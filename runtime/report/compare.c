@@ -7,77 +7,15 @@
 #include "report/compare.h"
 #include "core/instance.h"
 #include "report/interrupt.h"
+#include "report/judge.h"
 #include "report/message.h"
-#include "report/open.h"
 #include "report/progress.h"
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-typedef struct Runner { // a program opened for measuring, or for judging
-  const blo_program *program;
-  blo_instance *instance;
-  size_t stage;
-  char entry[128]; // "main.value"
-} Runner;
-
 static const double nothing = (double)__builtin_nanf("");
-
-// ---- opening
-
-static bool judges(const blo_program *program, size_t stage, char *name, size_t bytes) {
-  snprintf(name, bytes, "%s.value", program->stages[stage].name);
-  const blo_entry *entry = blo_find_entry(program, name);
-  for (size_t i = 0; entry && i < entry->output_count; i++)
-    if (strcmp(entry->outputs[i].name, "objective") == 0) return true;
-  return false;
-}
-
-static bool has_lower(const blo_stage *stage) {
-  for (size_t i = 0; i < stage->report_count; i++)
-    if (strcmp(stage->reports[i].name, "lower_objective") == 0) return true;
-  for (size_t i = 0; i < stage->step->output_count; i++)
-    if (stage->step->outputs[i].role == BLO_ROLE_LOWER_OBJECTIVE) return true;
-  return false;
-}
-
-// What is compared is the last stage of two levels, or the last one where there is none.
-static blo_status choose_stage(blo_context *context, Runner *runner) {
-  const blo_program *program = runner->program;
-  bool found = false;
-  for (size_t s = 0; s < program->stage_count; s++) {
-    char name[sizeof runner->entry];
-    if (!judges(program, s, name, sizeof name)) continue;
-    if (found && has_lower(&program->stages[runner->stage]) && !has_lower(&program->stages[s]))
-      continue;
-    found = true;
-    runner->stage = s;
-    memcpy(runner->entry, name, sizeof name);
-  }
-  if (found) return BLO_OK;
-  return blo_fail(context, BLO_BAD_ARGUMENT, "", "%s has nothing to compare", program->name);
-}
-
-static blo_status open_runner(const Comparison *c, const blo_program *program, Runner *runner) {
-  const blo_compare_options *o = c->options;
-  *runner = (Runner){.program = program};
-  blo_status status = choose_stage(c->context, runner);
-  if (status) return status;
-  return blo_open_with_data(c->context, program, o->data, o->dims, o->dim_count, &runner->instance);
-}
-
-// Earlier stages run to their end; the compared one stands at its start.
-static blo_status begin(Runner *runner, int64_t seed) {
-  blo_status status = BLO_OK;
-  for (size_t s = 0; s <= runner->stage && !status; s++) {
-    status = blo_init(runner->instance, s, seed);
-    if (status || s == runner->stage) break;
-    status = blo_solve(runner->instance, s, 0, NULL, NULL);
-    if (status == BLO_NOT_CONVERGED) status = BLO_OK;
-  }
-  return status;
-}
 
 // ---- oracle calls
 
@@ -97,36 +35,7 @@ static void add_calls(const Runner *runner, double *point) {
   point[COMPARE_MIXED] += calls(runner, "mixed products");
 }
 
-// ---- judging
-
-// Calls the judge's value entry with the variables of `runner`.
-static blo_status judge(Runner *judge, Runner *runner, double *objective, double *value,
-                        double *hypergradient) {
-  const blo_entry *entry = blo_find_entry(judge->program, judge->entry);
-  const blo_stage *stage = &runner->program->stages[runner->stage];
-  blo_context *context = runner->instance->context;
-  blo_array *inputs = blo_allocate_array(context, entry->input_count, sizeof *inputs);
-  if (!inputs) return BLO_NO_MEMORY;
-  double results[3] = {nothing, nothing, nothing};
-  blo_array outputs[3];
-  size_t count = 0;
-  blo_status status = BLO_OK;
-  for (size_t i = 0; i < entry->input_count && !status; i++) {
-    if (entry->inputs[i].role != BLO_ROLE_ARGUMENT) continue;
-    const char *leaf = stage->state[entry->inputs[i].index].name;
-    status = blo_view_leaf(runner->instance, runner->stage, leaf, &inputs[count++]);
-  }
-  for (size_t i = 0; i < entry->output_count; i++)
-    outputs[i] = (blo_array){.dtype = BLO_F64, .data = &results[entry->outputs[i].index]};
-  if (!status)
-    status =
-        blo_call_entry(judge->instance, judge->entry, inputs, count, outputs, entry->output_count);
-  blo_release(context, inputs);
-  if (objective) *objective = results[0];
-  if (value) *value = results[1];
-  if (hypergradient) *hypergradient = results[2];
-  return status;
-}
+// ---- points
 
 static double *add_point(const Comparison *c, CompareRun *run) {
   if (run->count == run->capacity) {
@@ -144,9 +53,13 @@ static blo_status record(const Comparison *c, Runner *runner, Runner *reference,
   double *point = add_point(c, run);
   if (!point) return BLO_NO_MEMORY;
   memcpy(point, now, COMPARE_COLUMNS * sizeof *point);
-  blo_status status = judge(runner, runner, &point[COMPARE_OBJECTIVE], NULL, NULL);
-  if (!status && reference)
-    status = judge(reference, runner, NULL, &point[COMPARE_VALUE], &point[COMPARE_HYPERGRADIENT]);
+  double own[JUDGED_COUNT], judged[JUDGED_COUNT];
+  blo_status status = blo_judge(runner, runner, own);
+  point[COMPARE_OBJECTIVE] = own[JUDGED_OBJECTIVE];
+  if (status || !reference) return status;
+  status = blo_judge(reference, runner, judged);
+  point[COMPARE_VALUE] = judged[JUDGED_VALUE];
+  point[COMPARE_HYPERGRADIENT] = judged[JUDGED_STATIONARITY];
   return status;
 }
 
@@ -154,10 +67,10 @@ static blo_status record(const Comparison *c, Runner *runner, Runner *reference,
 
 static blo_status warm_up(Runner *runner, int64_t seed) {
   blo_step_result result;
-  blo_status status = begin(runner, seed);
+  blo_status status = blo_runner_begin(runner, seed);
   for (int i = 0; i < 2 && !status; i++)
     status = blo_step(runner->instance, runner->stage, 0, &result);
-  return begin(runner, seed) ? BLO_BAD_DATA : BLO_OK;
+  return blo_runner_begin(runner, seed) ? BLO_BAD_DATA : BLO_OK;
 }
 
 static blo_status measure(const Comparison *c, Runner *runner, Runner *reference, int64_t seed,
@@ -205,7 +118,7 @@ static void run_one(const Comparison *c, size_t competitor, size_t number, Runne
 // The reference has to stand at a start for its data and earlier stages; its own steps do not run.
 static blo_status run_all(Comparison *c, Runner *runners, Runner *reference) {
   for (size_t number = 0; number < c->seeds; number++) {
-    blo_status status = reference ? begin(reference, c->options->seed + (int64_t)number) : BLO_OK;
+    blo_status status = reference ? blo_runner_begin(reference, c->options->seed + (int64_t)number) : BLO_OK;
     if (status) return status;
     for (size_t i = 0; i < c->count; i++) {
       run_one(c, i, number, runners, reference);
@@ -226,11 +139,12 @@ static blo_status write_files(const Comparison *c) {
 }
 
 static blo_status compare(Comparison *c, Runner *runners, Runner *reference) {
+  const blo_compare_options *o = c->options;
   blo_status status = BLO_OK;
   for (size_t i = 0; i < c->count && !status; i++)
-    status = open_runner(c, c->competitors[i].program, &runners[i]);
-  bool judged = c->options->reference != NULL;
-  if (!status && judged) status = open_runner(c, c->options->reference, reference);
+    status = blo_runner_open(c->context, c->competitors[i].program, o->data, o->dims, o->dim_count, &runners[i]);
+  bool judged = o->reference != NULL;
+  if (!status && judged) status = blo_runner_open(c->context, o->reference, o->data, o->dims, o->dim_count, reference);
   if (status) return status;
   c->maximize = runners[0].program->stages[runners[0].stage].maximize_upper;
   status = run_all(c, runners, judged ? reference : NULL);
@@ -252,8 +166,8 @@ int blo_compare(const blo_competitor *competitors, size_t count,
   c.runs = blo_allocate_array(c.context, count * c.seeds, sizeof *c.runs);
   blo_status status = runners && c.runs ? compare(&c, runners, &reference) : BLO_NO_MEMORY;
   if (status && status != BLO_STOPPED) blo_print_error_as(c.context, options->errors);
-  for (size_t i = 0; i < count && runners; i++) blo_close(runners[i].instance);
-  blo_close(reference.instance);
+  for (size_t i = 0; i < count && runners; i++) blo_runner_close(&runners[i]);
+  blo_runner_close(&reference);
   for (size_t i = 0; i < count * c.seeds && c.runs; i++) blo_release(c.context, c.runs[i].points);
   blo_release(c.context, c.runs);
   blo_release(c.context, runners);

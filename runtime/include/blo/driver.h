@@ -87,6 +87,25 @@ typedef struct blo_compare_options {
 int blo_compare(const blo_competitor *competitors, size_t count,
                 const blo_compare_options *options);
 
+/* ---- checking hypergradients ---- */
+
+typedef struct blo_gradient_options {
+  blo_context *context;
+  blo_data_set *data; /* loaded already; NULL: the program draws its data */
+  const blo_dim *dims;
+  size_t dim_count;
+  int64_t seed;
+  double tolerance; /* 0: 1e-4, for f32 5e-2 */
+  int32_t errors;
+} blo_gradient_options;
+
+/* Compares the hypergradient that the first method gives at the start point, the lower problem solved,
+ * with central differences of F at the lower solution, and with further methods; prints a table.
+ * Programs are compiled as for a comparison. All entries where there are few, else random directions.
+ * Returns the exit code: BLO_EXIT_ERROR where they do not agree. */
+int blo_check_gradients(const blo_competitor *methods, size_t count,
+                        const blo_gradient_options *options);
+
 /* ---- tests ---- */
 
 typedef struct blo_test_options {

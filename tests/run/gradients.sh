@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# `bloc check --gradients`: agrees where the method is exact, on files and on drawn data; does not where it is biased;
+# says what is missing.
+. "$(dirname "$0")/common.sh"
+
+check() { "$bloc" check --gradients "$@"; }
+check "$(program ridge)" -D n=20 -D m=30 -D d=4 --with 'one_step()' >"$scratch/ridge"
+grep -q 'agrees with differences' "$scratch/ridge" || fail "implicit on ridge: $(cat "$scratch/ridge")"
+grep -q 'one_step()' "$scratch/ridge" || fail "the second method is missing"
+check "$(program logistic)" --data "$(data breast_cancer)" --set lower.iters=2000 >"$scratch/logistic"
+grep -q 'direction 16' "$scratch/logistic" || fail "30 penalties are checked along directions"
+
+if check "$(program ridge)" -D n=20 -D m=30 -D d=4 --set 'method=one_step()' >"$scratch/biased"; then
+  fail "a biased method was accepted: $(cat "$scratch/biased")"
+fi
+grep -q 'does NOT agree' "$scratch/biased" || fail "no word about the bias: $(cat "$scratch/biased")"
+check "$(program ridge)" 2>"$scratch/sizes" >/dev/null && fail "sizes are missing"
+grep -q -- '-D n=' "$scratch/sizes" || fail "no cure for missing sizes: $(cat "$scratch/sizes")"
+echo "hypergradients are verified"
