@@ -165,6 +165,11 @@ static bool batch_size(Context *c, Batch *batch, const Node *value) {
   return true;
 }
 
+const Dim *batch_rows(const Staged *value) {
+  const Batch *batch = value->object->data;
+  return batch->whole ? batch->rows : batch->size;
+}
+
 Staged *batch_value(Context *c, Point *point, const Node *node) {
   const Node *value = node->as.batch.value;
   Builtin sampler = sampler_of(value);

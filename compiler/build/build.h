@@ -35,6 +35,9 @@ typedef struct LevelProblem {
   Func *hypergradient; // leaves of x; NULL when the method moves x itself
   const ProblemVariable *upper_variables, *lower_variables;
   size_t upper_count, lower_count;
+  /// Variables of levels further above, of a problem below others.
+  const ProblemVariable *outer_variables;
+  size_t outer_count;
   Span upper_objective, lower_objective, method_span, lower_span;
   const char *method;
   const char *start_methods; // methods that differentiate the start value, for help; may be NULL

@@ -5,6 +5,7 @@
 #include "build/program.h"
 
 #include "build/dependence.h"
+#include "build/staging.h"
 
 #include <string.h>
 
@@ -14,26 +15,42 @@ typedef struct Parameters {
   Staged *x, *y;
 } Parameters;
 
-static Staged *leaf_params(Context *c, const Level *level) {
+static const Type *row_type(Context *c, const Type *type, const Dim *rows) {
+  const Dim *shape[MAX_RANK + 1];
+  if (!rows || type->rank + 1 > MAX_RANK) return type;
+  shape[0] = rows;
+  for (int i = 0; i < type->rank; i++) shape[i + 1] = type->shape[i];
+  return type_get(c->module, type->dtype, type->rank + 1, shape);
+}
+
+static Staged *leaf_params(Context *c, const Level *level, const Dim *rows) {
   if (!level->like) return NULL;
   ValueList likes = {0}, leaves = {0};
   staged_leaves(c->e, level->like, &likes);
-  for (size_t i = 0; i < likes.count; i++)
-    VEC_PUSH(c->build->arena, &leaves,
-             entry_input(c, level->word, likes.data[i]->type, BLO_ROLE_ARGUMENT, 0));
+  for (size_t i = 0; i < likes.count; i++) {
+    const Type *type = row_type(c, likes.data[i]->type, rows);
+    VEC_PUSH(c->build->arena, &leaves, entry_input(c, level->word, type, BLO_ROLE_ARGUMENT, 0));
+  }
   Value *const *next = leaves.data;
-  return staged_rebuild(c->e, level->like, &next);
+  Staged *value = staged_rebuild(c->e, level->like, &next);
+  return rows ? array_of(c->e, rows, value) : value;
 }
 
-static Parameters function_create(Context *c, const char *name) {
+// `all_rows`: y is that of all rows of the family.
+static Parameters function_create_rows(Context *c, const char *name, bool all_rows) {
   entry_create(c, name);
   Parameters p = {0};
-  p.x = leaf_params(c, &c->stage->upper);
-  p.y = leaf_params(c, &c->stage->lower);
+  p.x = leaf_params(c, &c->stage->upper, NULL);
+  p.y = leaf_params(c, &c->stage->lower, all_rows ? c->stage->rows : NULL);
   take_seed(c);
   c->t = entry_input(c, "t", scalar_type(c, DT_I64), BLO_ROLE_ARGUMENT, 0);
   dynamic_step(c->e, step_key(c, c->stage, c->t));
+  if (c->stage->above) nested_stand(c, c->stage, p.x);
   return p;
+}
+
+static Parameters function_create(Context *c, const char *name) {
+  return function_create_rows(c, name, false);
 }
 
 static Func *function_finish(Context *c, Staged *value) {
@@ -99,16 +116,28 @@ static bool depends_on_upper(Context *c, Func *start) {
   return false;
 }
 
-void stage_find_cold(Context *c, Stage *stage) {
+// The rows of a batch are others at each step, so their solutions are no start for the next ones.
+static bool restarts(Context *c, Stage *nested) {
+  Point *point = point_open(c, stage_root(nested), NULL, NULL);
+  bool result = family_restarts(c, nested);
+  point_close(c, point);
+  return result;
+}
+
+static void find_cold(Context *c, Stage *stage) {
   stage->cold = false;
-  if (stage->single) return;
   Stage *before = c->stage;
   c->stage = stage;
   size_t count = c->module->funcs.count;
   Func *start = start_func(c);
-  stage->cold = start && depends_on_upper(c, start);
+  stage->cold = (start && depends_on_upper(c, start)) || (stage->above && restarts(c, stage));
   c->module->funcs.count = count; // only looked at
   c->stage = before;
+}
+
+void stage_find_cold(Context *c, Stage *stage) {
+  if (stage->above || !stage->single) find_cold(c, stage);
+  for (size_t i = 0; i < stage->nested.count; i++) stage_find_cold(c, stage->nested.data[i]);
 }
 
 // ---- what nobody uses
@@ -184,6 +213,19 @@ static const char *start_methods(Context *c) {
   return count ? text_string(&list) : NULL;
 }
 
+// Whether a variable of a level further above reaches the problem counts, too.
+static void describe_upper(Context *c, const Stage *stage, LevelProblem *problem) {
+  const Stage *above = stage->above;
+  if (!above || above->single) {
+    problem->upper_variables = describe_variables(c, &stage->upper, 0, &problem->upper_count);
+    return;
+  }
+  problem->outer_variables = describe_variables(c, &above->upper, 0, &problem->outer_count);
+  const ProblemVariable *last = &problem->outer_variables[problem->outer_count - 1];
+  problem->upper_variables =
+      describe_variables(c, &above->lower, last->first + last->count, &problem->upper_count);
+}
+
 static void check_levels(Context *c, Func *upper, Func *lower, Func *start, Func *step) {
   const Stage *stage = c->stage;
   LevelProblem problem = {.upper = upper,
@@ -196,11 +238,62 @@ static void check_levels(Context *c, Func *upper, Func *lower, Func *start, Func
                           .lower_span = stage->lower.node->span,
                           .method = instance_name(stage->method),
                           .start_methods = start_methods(c)};
-  problem.upper_variables = describe_variables(c, &stage->upper, 0, &problem.upper_count);
+  describe_upper(c, stage, &problem);
   const ProblemVariable *last = &problem.upper_variables[problem.upper_count - 1];
   problem.lower_variables =
       describe_variables(c, &stage->lower, last->first + last->count, &problem.lower_count);
   c->build->options->check_levels(c->build->compilation, &problem);
+}
+
+// ---- problems below others
+
+// The objectives that read a nested problem's variables: of the level above it, and of those
+// further above as far as one solution is one.
+static Func *objectives_above(Context *c, Stage *nested) {
+  Parameters p = function_create_rows(c, "upper", nested->family != NULL);
+  if (nested->family) c->rows = c->rows->outer;
+  map_put(c->above->values, nested, p.y);
+  const Stage *at = nested;
+  for (Point *point = c->above; point; point = point->above) {
+    Staged *value = objective_at(c, &at->upper, point);
+    if (staged_is_poison(value)) return NULL;
+    entry_output(c, "result", value->tensor, BLO_ROLE_ARGUMENT, 0);
+    at = at->above;
+    if (at->family) break;
+  }
+  return c->entry->func;
+}
+
+static Staged *call_above(const Call *call, void *self) {
+  Context *c = call->evaluator->resolve_self;
+  Stage *nested = self;
+  nested_stand(c, nested, call->positional[0]);
+  if (nested->family) c->rows = c->rows->outer;
+  return objective_at(c, &nested->upper, c->above);
+}
+
+// What the levels above see of the solution: the derivative of the objective above.
+static Func *derivative_above(Context *c, Stage *nested) {
+  Parameters p = function_create(c, "hypergradient");
+  c->rows = NULL;
+  Staged *objective = staged_native(c->e, "the objective above", call_above, nested);
+  return function_finish(c, derive_grad(c->e, objective, p.x, nested->upper.objective->span));
+}
+
+static bool check_nested(Context *c, Stage *nested, bool solvable) {
+  size_t errors = diagnostics_errors(build_diagnostics(c->build));
+  c->stage = nested;
+  try_names(c, &nested->lower);
+  Func *lower = objective_func(c, &nested->lower), *start = start_func(c);
+  Func *upper = lower && start && solvable ? objectives_above(c, nested) : NULL;
+  Func *derivative = upper ? derivative_above(c, nested) : NULL;
+  bool ok = derivative && diagnostics_errors(build_diagnostics(c->build)) == errors;
+  if (ok && c->build->options->check_levels) check_levels(c, upper, lower, start, derivative);
+  ok = ok && diagnostics_errors(build_diagnostics(c->build)) == errors;
+  for (size_t i = 0; i < nested->nested.count && ok; i++)
+    ok = check_nested(c, nested->nested.data[i], solvable);
+  c->stage = stage_root(nested);
+  return ok;
 }
 
 static bool check_single(Context *c, bool solvable) {
@@ -216,14 +309,18 @@ static bool check_single(Context *c, bool solvable) {
 static bool check_one(Context *c, Stage *stage, bool solvable) {
   size_t errors = diagnostics_errors(build_diagnostics(c->build));
   c->stage = stage;
+  if (solvable) stage_find_cold(c, stage);
   try_names(c, &stage->upper);
+  bool ok = true;
+  for (size_t i = 0; i < stage->nested.count; i++)
+    ok &= check_nested(c, stage->nested.data[i], solvable);
+  if (!ok) return false;
   if (stage->single) return check_single(c, solvable);
   try_names(c, &stage->lower);
   Func *upper = objective_func(c, &stage->upper), *lower = objective_func(c, &stage->lower);
   Func *start = start_func(c);
   stage->cold = start && depends_on_upper(c, start);
   if (!upper || !lower || !start || !solvable) return false;
-  bool ok = true;
   Func *step = step_func(c, &ok);
   if (diagnostics_errors(build_diagnostics(c->build)) != errors || !ok) return false;
   if (c->build->options->check_levels) check_levels(c, upper, lower, start, step);

@@ -328,7 +328,9 @@ void context_enter(Context *c, Entry *entry) {
   c->columns = map_create(c->build->arena);
   c->seed = NULL;
   c->t = c->iteration = NULL;
-  c->point = NULL;
+  c->point = c->above = NULL;
+  c->solved = c->warm = NULL;
+  c->rows = NULL;
   c->method_state = NULL;
   c->e->dynamic = (Dynamic){0};
   evaluate_budget(c->e); // each entry has the whole budget

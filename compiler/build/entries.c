@@ -169,10 +169,30 @@ static void add_objective(Context *c, ReportRows *rows, const Level *level, cons
   VEC_PUSH(c->build->arena, &rows->list, row);
 }
 
+typedef struct NestedReports {
+  Context *context;
+  Point *point;
+  ReportRows *rows;
+} NestedReports;
+
+static void list_nested_reports(Stage *nested, void *self) {
+  const NestedReports *r = self;
+  Context *c = r->context;
+  const NodeList *nodes = &nested->lower.reports;
+  for (size_t i = 0; i < nodes->count; i++) {
+    const Node *node = nodes->data[i];
+    c->e->dynamic.place = place_hash("report", node->as.report.name.name);
+    add_report(c, r->rows, node->as.report.name.name, nested_report(c, r->point, node),
+               node->as.report.value->span);
+  }
+}
+
 static void collect_reports(Context *c, const StepResult *step, ReportRows *rows) {
   Stage *stage = c->stage;
+  c->solved = step->next.nested; // solved at (x, y) of the step already
   add_objective(c, rows, &stage->upper, step, BLO_ROLE_UPPER_OBJECTIVE);
   if (!stage->single) add_objective(c, rows, &stage->lower, step, BLO_ROLE_LOWER_OBJECTIVE);
+  c->solved = NULL;
   for (size_t i = 0; i < step->method.reports.count; i++) {
     const Deferred *deferred = &step->method.reports.data[i];
     add_report(c, rows, deferred->name, method_report(c, deferred), deferred->value->span);
@@ -180,6 +200,8 @@ static void collect_reports(Context *c, const StepResult *step, ReportRows *rows
   Point *point = point_at(c, &step->next);
   list_reports(c, &stage->upper.reports, "report", rows);
   list_reports(c, &stage->lower.reports, "report", rows);
+  NestedReports nested = {c, point, rows};
+  nested_each(stage, list_nested_reports, &nested);
   if (stage->solve) list_reports(c, &stage->solve->as.solve.settings, "report", rows);
   point_close(c, point);
 }

@@ -304,6 +304,110 @@ bool method_run(Context *c, const State *state, MethodResult *result) {
   return check_moves(c, result);
 }
 
+// ---- the lower variables as a function of the upper ones
+
+typedef struct Needs {
+  Map *bindings; // read by what is needed
+  bool implicit[IMPLICIT_FILE + 1];
+} Needs;
+
+static void find_needs(void *self, Node *node) {
+  Needs *needs = self;
+  const Binding *binding = node->kind == EXPR_NAME ? node->as.name.binding : NULL;
+  if (binding && binding->kind == BIND_IMPLICIT) needs->implicit[binding->builtin] = true;
+  if (binding) map_put(needs->bindings, binding, (void *)(uintptr_t)binding);
+  node_children(node, find_needs, self);
+}
+
+static bool binds_needed(const Needs *needs, const Node *pattern) {
+  if (pattern->kind == PATTERN_TUPLE) {
+    for (size_t i = 0; i < pattern->as.pattern_tuple.items.count; i++)
+      if (binds_needed(needs, pattern->as.pattern_tuple.items.data[i])) return true;
+    return false;
+  }
+  const Binding *binding = pattern->kind == PATTERN_NAME ? pattern->as.pattern_name.binding : NULL;
+  if (!binding) return false;
+  if (binding->kind == BIND_IMPLICIT) return binding->builtin == IMPLICIT_Y;
+  return map_has(needs->bindings, binding);
+}
+
+// A condition is kept where everything it reads is there.
+static bool can_ensure(Context *c, const NodeList *steps, size_t index, const bool *needed) {
+  Needs own = {.bindings = map_create(c->build->arena)};
+  node_children(steps->data[index], find_needs, &own);
+  if (own.implicit[IMPLICIT_UPPER_OBJECTIVE]) return false;
+  for (size_t i = 0; i < index; i++)
+    if (!needed[i] && steps->data[i]->kind == NODE_LET &&
+        binds_needed(&own, steps->data[i]->as.let.pattern))
+      return false;
+  return true;
+}
+
+// Marks the statements that `y` at the end of the step block comes from.
+static void find_needed(Context *c, const NodeList *steps, Needs *needs, bool *needed) {
+  needs->bindings = map_create(c->build->arena);
+  for (size_t i = steps->count; i > 0; i--) {
+    const Node *step = steps->data[i - 1];
+    needed[i - 1] = (step->kind == NODE_LET && binds_needed(needs, step->as.let.pattern)) ||
+                    (step->kind == NODE_SET && binds_needed(needs, step->as.assign.pattern));
+    if (needed[i - 1]) node_children((Node *)(uintptr_t)step, find_needs, needs);
+  }
+  for (size_t i = 0; i < steps->count; i++)
+    needed[i] |= steps->data[i]->kind == NODE_ENSURE && can_ensure(c, steps, i, needed);
+}
+
+static Staged *no_solution(Context *c, const char *format) {
+  const Instance *method = c->stage->method;
+  Diagnostic *d =
+      report(build_diagnostics(c->build), E0420, method->span, format, instance_name(method));
+  diagnostic_help(d, "a level below others is solved by a method whose step ends in "
+                     "`set y = ...`, like implicit or unroll");
+  return staged_poison;
+}
+
+static bool same_values(Evaluator *e, const Staged *a, const Staged *b) {
+  ValueList left = {0}, right = {0};
+  staged_leaves(e, a, &left);
+  staged_leaves(e, b, &right);
+  for (size_t i = 0; i < left.count; i++)
+    if (left.data[i] != right.data[i]) return false;
+  return true;
+}
+
+Staged *method_solution(Context *c, Staged *x, Staged *y) {
+  Instance *method = c->stage->method;
+  const NodeList *states = &method->node->as.method.states;
+  const NodeList *steps = &method->node->as.method.steps;
+  Needs needs = {0};
+  bool *needed = ARENA_ARRAY(c->build->arena, bool, steps->count + 1);
+  find_needed(c, steps, &needs, needed);
+  if (needs.implicit[IMPLICIT_UPPER_OBJECTIVE])
+    return no_solution(c, "the lower variables that `%s` gives depend on the upper objective");
+  State *inside = ARENA_NEW(c->build->arena, State);
+  *inside = (State){.x = x, .y = y, .t = c->t ? c->t : scalar_int(c, 0)};
+  Scope saved;
+  enter_method(c, inside, &saved);
+  method->used = true;
+  const Environment *environment = instance_environment(method);
+  for (size_t i = 0; i < states->count; i++) {
+    const Node *node = states->data[i];
+    if (node->kind == NODE_STATE && map_has(needs.bindings, node->as.state.binding))
+      environment = environment_add(c->e, environment, node->as.state.binding,
+                                    start_of_state(c, node, environment));
+  }
+  Dynamic chosen;
+  instance_enter(method, &chosen);
+  for (size_t i = 0; i < steps->count; i++) {
+    c->e->builder.span = steps->data[i]->span;
+    if (needed[i]) run_move(c, steps->data[i], &environment);
+  }
+  instance_leave(method, &chosen);
+  Staged *solved = present(environment, IMPLICIT_Y, y, NULL);
+  leave_method(c, &saved);
+  if (staged_is_poison(solved) || !same_values(c->e, solved, y)) return solved;
+  return no_solution(c, "a step of `%s` leaves the lower variables where they are");
+}
+
 // ---- what a method accepts
 
 static bool word_is(const Ident *ident, const char *word) {
@@ -351,6 +455,14 @@ bool method_check_traits(Context *c) {
   Stage *stage = c->stage;
   const Node *method = stage->method->node;
   bool ok = true;
+  if (stage->above && !method_accepts(method, "levels", NULL)) {
+    bool family = stage->family != NULL;
+    refuse(c, family ? "families" : "more than one lower level", stage->lower.node->span,
+           family ? "one lower problem per row: its solution is a function of what is above"
+                  : "its solution is a function of what is above",
+           "levels", NULL);
+    ok = false;
+  }
   if (stage->lower.constraints.count) {
     Span span = stage->lower.constraints.data[0]->span;
     if (!method_accepts(method, "coupled", "constraints")) {
@@ -372,8 +484,9 @@ bool method_check_traits(Context *c) {
     ok = false;
   }
   if (method_accepts(method, "convex", "lower") && !method_accepts(method, "nonconvex", "lower")) {
-    Diagnostic *d = report(build_diagnostics(c->build), W0410, stage->method->span,
-                           "`%s` takes the lower problem to be convex", instance_name(stage->method));
+    Diagnostic *d =
+        report(build_diagnostics(c->build), W0410, stage->method->span,
+               "`%s` takes the lower problem to be convex", instance_name(stage->method));
     diagnostic_note(d, "this is not checked");
   }
   return ok;

@@ -14,6 +14,8 @@ Point *point_open(Context *c, Stage *stage, Staged *x, Staged *y) {
   point->x = x;
   point->y = y;
   point->states = c->states;
+  point->solved = c->solved;
+  point->above = c->above;
   point->dynamic = c->e->dynamic;
   point->dynamic.loops = NULL;
   point->block = c->e->builder.block;
@@ -36,14 +38,17 @@ static Staged *variable_at(Context *c, Point *point, const Binding *binding, Spa
       if (levels[i]->variables.data[k].node->as.var.binding == binding && bundles[i])
         return level_part(levels[i], bundles[i], k);
   if (point->starting) return variable_start(c, point->stage, binding);
+  Staged *nested = nested_variable(c, point, binding, span);
+  if (nested) return nested;
   return no_value(c, span, "`%s` has no value here", binding->name);
 }
 
 // A level's carried state: its present value, or its start.
 static Staged *state_at(Context *c, Point *point, const Binding *binding, Span span) {
-  int count = level_state_count(point->stage);
+  const Stage *root = stage_root(point->stage);
+  int count = level_state_count(root);
   for (int i = 0; i < count; i++) {
-    const Node *node = level_state_node(point->stage, i);
+    const Node *node = level_state_node(root, i);
     if (node->as.state.binding != binding) continue;
     if (point->states) return point->states[i];
     c->e->dynamic.place = place_hash("state", binding->name);
@@ -68,6 +73,8 @@ static Staged *let_at(Context *c, Point *point, const Node *let, const Binding *
 static Staged *make_value(Context *c, Point *point, const Binding *binding, Span span) {
   const Node *clause = map_get(point->stage->names, binding);
   if (!clause) return NULL;
+  Point *home = nested_point_of(c, point, clause);
+  if (home) return point_value(c, home, binding, span);
   switch (clause->kind) {
   case NODE_VAR:
     return variable_at(c, point, binding, span);
@@ -78,7 +85,11 @@ static Staged *make_value(Context *c, Point *point, const Binding *binding, Span
   case NODE_LET:
     return let_at(c, point, clause, binding);
   case NODE_REPORT:
-    return evaluate(c->e, clause->as.report.value, NULL, NULL);
+    return nested_report(c, point, clause);
+  case ITEM_LEVEL: {
+    Value *row = family_row(c, clause);
+    return row ? staged_tensor(c->e, row) : NULL;
+  }
   default:
     return NULL;
   }
@@ -136,22 +147,30 @@ static Staged *objective_scalar(Context *c, const Level *level, Staged *value) {
   return staged_tensor(c->e, result);
 }
 
+Staged *objective_at(Context *c, const Level *level, Point *point) {
+  Dynamic dynamic = c->e->dynamic;
+  Value *iteration = c->iteration;
+  Point *open = c->point;
+  c->e->dynamic.place = place_hash("objective", level->word);
+  c->e->dynamic.loops = NULL; // one objective evaluated twice in a step is one draw
+  c->e->dynamic.outside = c->e->variables;
+  c->iteration = level_iteration(c, point->stage, level);
+  c->point = point;
+  Staged *value = evaluate(c->e, level->objective->as.objective.value, NULL, NULL);
+  value = objective_scalar(c, level, value);
+  c->point = open;
+  c->iteration = iteration;
+  c->e->dynamic = dynamic;
+  return value;
+}
+
 Staged *objective_value(Context *c, Stage *stage, const Level *level, Staged *x, Staged *y,
                         Span span) {
   if (stage->sample) return sample_objective(c, x, y, span);
   oracle_count(c, level == &stage->upper, x, y);
-  Dynamic dynamic = c->e->dynamic;
-  Value *iteration = c->iteration;
-  c->e->dynamic.place = place_hash("objective", level->word);
-  c->e->dynamic.loops = NULL; // one objective evaluated twice in a step is one draw
-  c->e->dynamic.outside = c->e->variables;
-  c->iteration = level_iteration(c, stage, level);
   Point *point = point_open(c, stage, x, y);
-  Staged *value = evaluate(c->e, level->objective->as.objective.value, NULL, NULL);
-  value = objective_scalar(c, level, value);
+  Staged *value = objective_at(c, level, point);
   point_close(c, point);
-  c->iteration = iteration;
-  c->e->dynamic = dynamic;
   return value;
 }
 

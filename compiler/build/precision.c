@@ -53,6 +53,16 @@ static Dtype widest_leaf(Context *c, const Level *level, Dtype widest) {
   return widest;
 }
 
+typedef struct Widest {
+  Context *context;
+  Dtype widest;
+} Widest;
+
+static void widen(Stage *nested, void *self) {
+  Widest *search = self;
+  search->widest = widest_leaf(search->context, &nested->lower, search->widest);
+}
+
 // The levels are typed once, for this alone; what is wrong with them is told later. With the
 // narrowest type for `real`, parts of library structs that are declared `real` have no say.
 static Dtype of_variables(Build *b) {
@@ -64,6 +74,9 @@ static Dtype of_variables(Build *b) {
     for (size_t i = 0; i < c->stages.count && i < 1; i++) {
       widest = widest_leaf(c, &c->stages.data[i]->upper, widest);
       widest = widest_leaf(c, &c->stages.data[i]->lower, widest);
+      Widest search = {c, widest};
+      nested_each(c->stages.data[i], widen, &search);
+      widest = search.widest;
     }
   diagnostics_rewind(build_diagnostics(b), mark);
   b->failed_items = NULL;

@@ -8,6 +8,7 @@
 //   declare.c     declared dims and data as rows of blo_program; data values in an entry
 //   settings.c    solve settings, test settings, overrides
 //   stage.c       levels, variables, bundles, start values
+//   nested.c, families.c   lower problems below others: solutions as functions of what is above
 //   point.c       evaluating objectives, lets, batches and reports at a point (x, y)
 //   batches.c     sampling as gathers in the IR; the order of random draws is draws.c
 //   instances.c   calls of methods, optimisers and sets: parameters to values
@@ -134,7 +135,8 @@ struct Stage {
   const Node *node; // ITEM_STAGE, or NULL for the unnamed stage
   bool unsupported; // has a clause that comes later: said already
   bool sample;      // stands for any problem, while a definition is checked
-  bool single;      // one level with an optimiser: held in `upper`
+  bool single;      // one level moved by its gradient: held in `upper`
+  bool composed;    // single, with lower problems side by side or in families below it
   Level upper, lower;
   Map *names;         // Binding -> clause: every name the levels declare
   Map *lower_batches; // NODE_BATCH of the lower level -> itself
@@ -144,6 +146,17 @@ struct Stage {
   const Dim *iterations;
   int64_t seed, report_every;
   bool cold; // the lower start depends on x: every step starts from it
+  // Lower problems below the last level (`upper` of a single stage, else `lower`). Each is a Stage
+  // of its own: its `upper` holds the variables of all levels above it.
+  VEC(Stage *) nested;
+  Stage *above;       // of a nested problem; NULL at the top
+  Map *owners;        // clause of a nested level -> its Stage; one map for the whole stage
+  const char *key;    // nested: its settings stand under this name
+  int index;          // nested: its place in State.nested
+  int nested_count;   // at the top: all nested problems
+  const Node *family; // nested: the level, when it is `for j in e`
+  const Dim *rows;    // of the family
+  bool solving;       // its solution is being evaluated
 };
 
 /// The state of a stage between steps.
@@ -153,7 +166,8 @@ struct State {
   Staged **optimizer; // of the upper optimiser's states
   Staged **kept;      // of the lower optimiser's, with `keep = true`
   Staged **level;     // upper's then lower's `state` clauses
-  int method_count, optimizer_count, kept_count, level_count;
+  Staged **nested;    // solutions of nested problems, families with their rows
+  int method_count, optimizer_count, kept_count, level_count, nested_count;
   Value *t; // steps made, i64
 };
 
@@ -169,7 +183,16 @@ struct Point {
   Block *block; // values that are made on demand are made here
   Map *values;  // Binding -> Staged; NULL while it is being made
   Point *lets;  // lets and batches come from this point; NULL: this one
+  Point *above; // nested problems: where the level above stands
+  Staged *const *solved; // nested solutions that are known; NULL: solved when asked for
 };
+
+/// A row of a family that is being evaluated.
+typedef struct FamilyRow {
+  const Stage *stage;
+  Value *number;
+  const struct FamilyRow *outer;
+} FamilyRow;
 
 struct Context {
   Build *build;
@@ -193,6 +216,10 @@ struct Context {
   VEC(Stage *) stages; // all of the context, `stage` among them
   Point *point;
   Staged *const *states; // values of the level states that points see; NULL: their starts
+  Staged *const *solved; // nested solutions that points read; NULL: they are solved there
+  Staged *const *warm;   // nested solutions of the step before, to start from; NULL: none
+  Point *above;          // of the points of a nested problem
+  const FamilyRow *rows;       // of the families around, innermost first
   Value *seed;           // of the run, i64
   Value *iteration;      // steps this level has made, i64; NULL: unknown here
   Value *t;              // outer steps made, i64; NULL outside steps
@@ -302,6 +329,13 @@ Staged *variable_start(Context *c, const Stage *stage, const Binding *binding);
 Staged *start_bundle(Context *c, Stage *stage, const Level *level, Staged *x, Span span);
 /// Start values that a test gives, by variable name.
 void variables_override(Stage *stage, const Settings *starts);
+/// What a level says, clause by clause; also of a level below another.
+void level_clauses(Context *c, Stage *stage, Level *level, const Node *item);
+bool level_complete(Context *c, const Stage *stage, const Level *level);
+/// Types the variables and makes `like`.
+bool level_type(Context *c, Level *level);
+/// The stage a nested problem belongs to; a stage itself.
+Stage *stage_root(const Stage *stage);
 int level_state_count(const Stage *stage);
 const Node *level_state_node(const Stage *stage, int index);
 
@@ -311,9 +345,54 @@ Staged *fit_like(Evaluator *e, Staged *value, const Staged *like, bool spread, S
                  const char *what);
 bool same_types(Evaluator *e, const Staged *a, const Staged *b);
 
+// ---------------------------------------------------------------- nested.c, families.c
+
+/// Adds the lower problem that `item` declares below the last level of `above`.
+void nested_add(Context *c, Stage *above, const Node *item);
+/// Types the levels of nested problems; false after errors.
+bool nested_type(Context *c, Stage *stage);
+/// Calls `visit` for each nested problem, those above first.
+void nested_each(Stage *stage, void (*visit)(Stage *nested, void *self), void *self);
+/// The nested problem that owns a variable, and the variable's place; NULL when none does.
+Stage *nested_owner(const Stage *stage, const Binding *binding, size_t *place);
+/// A variable of a nested problem as it is at `point`; NULL when no nested problem has it.
+Staged *nested_variable(Context *c, Point *point, const Binding *binding, Span span);
+/// A clause of another level than the point's: NULL when it belongs to the point's own levels.
+Point *nested_point_of(Context *c, Point *point, const Node *clause);
+/// Solutions of all nested problems at the open point, or their start values: a list by index.
+Staged **nested_values(Context *c, Point *point, bool starting, Span span);
+/// One variable out of a nested problem's value.
+Staged *nested_part(Context *c, const Stage *nested, Staged *value, size_t place);
+/// Evaluates something at the level of a nested problem, row by row in a family.
+typedef Staged *(*NestedFunction)(Context *c, Point *point, void *self);
+Staged *nested_evaluate(Context *c, Point *point, Stage *nested, NestedFunction function,
+                        void *self, Span span);
+/// The value of a report clause; of a level in a family: one per row.
+Staged *nested_report(Context *c, Point *point, const Node *clause);
+/// `ensure` clauses of all nested levels.
+void nested_ensures(Context *c, Point *point);
+/// The variables above a nested problem as one bundle.
+Staged *nested_upper(Context *c, const Stage *nested, Staged *x, Staged *y);
+/// Opens the points above a nested problem for given values of the variables above.
+void nested_stand(Context *c, Stage *nested, Staged *x);
+/// The row number of a family; NULL when `level` is none that is being evaluated.
+Value *family_row(const Context *c, const Node *level);
+/// How many rows a family has; NULL after a report.
+const Dim *family_rows(Context *c, const Stage *nested);
+bool family_restarts(Context *c, const Stage *nested);
+/// `body` for every row, with draws of its own.
+Staged *family_map(Context *c, Stage *nested, const Dim *rows, LoopBody body, void *self,
+                   Span span);
+/// Row of a value that is kept for all rows of the families around.
+Staged *family_kept(Context *c, const Stage *nested, Staged *value);
+
 // ---------------------------------------------------------------- solver.c
 
 const Node *stage_find_solve(Context *c, const Stage *stage, const char *name, Span span);
+/// Methods and optimisers of the nested problems of a stage; false after errors.
+bool nested_solver(Context *c, Stage *stage);
+/// Is it the name of a level of the program? (`length` bytes)
+bool is_level_name(const Build *b, const char *text, size_t length);
 /// Chooses the solve block (NULL: the unnamed one), lays `extra` over its settings and makes the
 /// instances; false after errors.
 bool stage_solver(Context *c, Stage *stage, const char *solve, Span span, const Settings *extra);
@@ -327,6 +406,7 @@ Staged *point_value(Context *c, Point *point, const Binding *binding, Span span)
 /// The objective at a point, as it is minimised.
 Staged *objective_value(Context *c, Stage *stage, const Level *level, Staged *x, Staged *y,
                         Span span);
+Staged *objective_at(Context *c, const Level *level, Point *point);
 /// `F` or `f` as a function value.
 Staged *objective_function(Context *c, bool upper);
 /// The level whose objective a function of `objective_function` is, from its `self`.
@@ -348,6 +428,8 @@ Staged *draw_field(Context *c, const FieldValue *field, Value *key);
 /// Steps a level has made, as `iteration` means it: outer steps times inner ones, plus the draw.
 Value *level_iteration(Context *c, const Stage *stage, const Level *level);
 Staged *batch_value(Context *c, Point *point, const Node *batch);
+/// Rows of a batch value.
+const Dim *batch_rows(const Staged *batch);
 /// Into how many parts a batch cuts its table, and whether always the same ones; false after a
 /// report.
 bool batch_parts(Context *c, const Node *node, const Dim **parts, bool *fixed);
@@ -439,6 +521,9 @@ typedef struct MethodResult {
 /// What `x`, `F`, `descend`, ... mean inside the method; NULL: not one of them.
 Staged *method_name(Context *c, int implicit, Span span);
 void method_start(Context *c, State *state);
+/// The lower variables that the step leaves, as a function of x: what only the hypergradient, the
+/// states and the reports need is left out.
+Staged *method_solution(Context *c, Staged *x, Staged *y);
 /// Runs the step block on a state. False after errors.
 bool method_run(Context *c, const State *state, MethodResult *result);
 Staged *method_report(Context *c, const Deferred *report);

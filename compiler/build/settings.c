@@ -73,7 +73,9 @@ void settings_collect(Build *b, Settings *settings, const NodeList *items,
                        .span = node->span,
                        .value = node->as.setting.value,
                        .environment = environment};
-    if (!known_key(setting.key))
+    const char *dot = strchr(setting.key, '.');
+    bool level = dot && is_level_name(b, setting.key, (size_t)(dot - setting.key));
+    if (!known_key(setting.key) && !(level && known_key(dot + 1)))
       settings_unknown(b, setting.key, node->span);
     else
       put(b, settings, setting);

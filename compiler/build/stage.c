@@ -75,7 +75,7 @@ static void add_clause(Context *c, Stage *stage, Level *level, const Node *claus
     later(c, stage, clause, "`update` clauses");
     break;
   case ITEM_LEVEL:
-    later(c, stage, clause, "levels inside levels");
+    if (level == &stage->lower) nested_add(c, stage, clause);
     break;
   case NODE_ERROR:
     level->broken = true;
@@ -85,13 +85,34 @@ static void add_clause(Context *c, Stage *stage, Level *level, const Node *claus
   }
 }
 
-static void add_level(Context *c, Stage *stage, const Node *item) {
-  Level *level = item->as.level.upper ? &stage->upper : &stage->lower;
+void level_clauses(Context *c, Stage *stage, Level *level, const Node *item) {
   if (level->node) return; // said by check
-  if (item->as.level.family_of) later(c, stage, item, "families of lower problems");
   level->node = item;
   for (size_t i = 0; i < item->as.level.clauses.count; i++)
     add_clause(c, stage, level, item->as.level.clauses.data[i]);
+}
+
+// One lower problem makes a pair with `upper`; several, or a family, hang below it.
+static void add_levels(Context *c, Stage *stage, const NodeList *items) {
+  int lower = 0;
+  for (size_t i = 0; i < items->count; i++) {
+    const Node *item = items->data[i];
+    if (item->kind != ITEM_LEVEL || item->as.level.upper) continue;
+    lower++;
+    stage->composed |= item->as.level.family_of != NULL;
+  }
+  stage->composed |= lower > 1;
+  stage->single |= stage->composed;
+  for (size_t i = 0; i < items->count; i++) {
+    const Node *item = items->data[i];
+    if (item->kind != ITEM_LEVEL) continue;
+    if (item->as.level.upper)
+      level_clauses(c, stage, &stage->upper, item);
+    else if (stage->composed)
+      nested_add(c, stage, item);
+    else
+      level_clauses(c, stage, &stage->lower, item);
+  }
 }
 
 // ---- variables
@@ -128,7 +149,7 @@ static bool type_variable(Context *c, LevelVariable *variable) {
   return !staged_is_poison(variable->like) && float_leaves(c, variable);
 }
 
-static bool type_level(Context *c, Level *level) {
+bool level_type(Context *c, Level *level) {
   bool ok = true;
   size_t count = level->variables.count;
   Staged **likes = ARENA_ARRAY(c->build->arena, Staged *, count + 1);
@@ -141,7 +162,7 @@ static bool type_level(Context *c, Level *level) {
 }
 
 // Check has said what is missing; this is for what it lets pass.
-static bool level_complete(Context *c, const Stage *stage, const Level *level) {
+bool level_complete(Context *c, const Stage *stage, const Level *level) {
   if (level->node && level->variables.count && level->objective) return true;
   if (level->broken || diagnostics_errors(build_diagnostics(c->build))) return false;
   const Node *place =
@@ -167,16 +188,18 @@ bool stage_levels(Context *c, Stage *stage) {
   }
   Stage *before = c->stage;
   c->stage = stage;
-  ok &= type_level(c, &stage->upper);
-  ok &= type_level(c, &stage->lower);
+  ok &= level_type(c, &stage->upper);
+  ok &= level_type(c, &stage->lower);
+  ok = ok && nested_type(c, stage);
   c->stage = before;
   return ok;
 }
 
 bool stage_retype(Context *c, Stage *stage) {
   c->e->builder = builder_at(c->scratch);
-  bool ok = type_level(c, &stage->upper);
-  return type_level(c, &stage->lower) && ok;
+  bool ok = level_type(c, &stage->upper);
+  ok &= level_type(c, &stage->lower);
+  return ok && nested_type(c, stage);
 }
 
 // ---- all stages
@@ -188,6 +211,7 @@ static Stage *stage_create(Context *c, const char *name, const Node *node) {
   stage->node = node;
   stage->names = map_create(arena);
   stage->lower_batches = map_create(arena);
+  stage->owners = map_create(arena);
   stage->upper.word = "upper";
   stage->lower.word = "lower";
   VEC_PUSH(arena, &c->stages, stage);
@@ -205,13 +229,13 @@ static void collect_stage(Context *c, const Node *item) {
     stage->upper.word = "stage";
     stage->upper.node = item;
   }
+  if (levels) add_levels(c, stage, items);
   for (size_t i = 0; i < items->count; i++) {
     const Node *part = items->data[i];
-    if (part->kind == ITEM_LEVEL)
-      add_level(c, stage, part);
-    else if (part->kind == ITEM_DATA)
+    if (part->kind == ITEM_LEVEL) continue;
+    if (part->kind == ITEM_DATA)
       later(c, stage, part, "data inside stages");
-    else if (stage->single && part->kind != ITEM_SOLVE)
+    else if (!levels && part->kind != ITEM_SOLVE)
       add_clause(c, stage, &stage->upper, part);
     else if (part->kind == NODE_REPORT)
       add_clause(c, stage, &stage->upper, part);
@@ -224,9 +248,9 @@ bool stages_collect(Context *c) {
   for (size_t i = 0; i < items->count; i++) {
     const Node *item = items->data[i];
     if (item->kind == ITEM_STAGE) collect_stage(c, item);
-    if (item->kind != ITEM_LEVEL) continue;
-    if (!unnamed) unnamed = stage_create(c, "main", NULL);
-    add_level(c, unnamed, item);
+    if (item->kind != ITEM_LEVEL || unnamed) continue;
+    unnamed = stage_create(c, "main", NULL);
+    add_levels(c, unnamed, items);
   }
   bool ok = true;
   for (size_t i = 0; i < c->stages.count; i++) ok &= stage_levels(c, c->stages.data[i]);
@@ -274,7 +298,9 @@ Staged *variable_start(Context *c, const Stage *stage, const Binding *binding) {
     for (size_t k = 0; k < levels[i]->variables.count; k++)
       if (levels[i]->variables.data[k].node->as.var.binding == binding)
         return start_value(c, &levels[i]->variables.data[k]);
-  return staged_poison;
+  size_t place;
+  const Stage *nested = nested_owner(stage, binding, &place);
+  return nested ? start_value(c, &nested->lower.variables.data[place]) : staged_poison;
 }
 
 Staged *start_bundle(Context *c, Stage *stage, const Level *level, Staged *x, Span span) {
@@ -293,21 +319,57 @@ Staged *start_bundle(Context *c, Stage *stage, const Level *level, Staged *x, Sp
   return bundle;
 }
 
+static void override_level(Level *level, const Settings *starts) {
+  for (size_t s = 0; s < starts->list.count; s++)
+    for (size_t k = 0; k < level->variables.count; k++)
+      if (strcmp(level->variables.data[k].name, starts->list.data[s].key) == 0)
+        level->variables.data[k].start = &starts->list.data[s];
+}
+
+static void override_nested(Stage *nested, void *self) {
+  override_level(&nested->lower, self);
+}
+
 void variables_override(Stage *stage, const Settings *starts) {
-  Level *levels[] = {&stage->upper, &stage->lower};
-  for (size_t s = 0; starts && s < starts->list.count; s++)
-    for (int i = 0; i < 2; i++)
-      for (size_t k = 0; k < levels[i]->variables.count; k++)
-        if (strcmp(levels[i]->variables.data[k].name, starts->list.data[s].key) == 0)
-          levels[i]->variables.data[k].start = &starts->list.data[s];
+  if (!starts) return;
+  override_level(&stage->upper, starts);
+  override_level(&stage->lower, starts);
+  nested_each(stage, override_nested, (void *)(uintptr_t)starts);
+}
+
+// ---- states of the levels: of upper, of lower, of what is below
+
+static void count_states(Stage *nested, void *self) {
+  *(size_t *)self += nested->lower.states.count;
 }
 
 int level_state_count(const Stage *stage) {
-  return (int)(stage->upper.states.count + stage->lower.states.count);
+  size_t count = stage->upper.states.count + stage->lower.states.count;
+  nested_each((Stage *)(uintptr_t)stage, count_states, &count);
+  return (int)count;
+}
+
+typedef struct StateSearch {
+  size_t left; // states to pass over
+  const Node *found;
+} StateSearch;
+
+static void find_state(const NodeList *states, StateSearch *search) {
+  if (search->found) return;
+  if (search->left < states->count)
+    search->found = states->data[search->left];
+  else
+    search->left -= states->count;
+}
+
+static void find_nested_state(Stage *nested, void *self) {
+  find_state(&nested->lower.states, self);
 }
 
 const Node *level_state_node(const Stage *stage, int index) {
-  size_t upper = stage->upper.states.count;
-  return (size_t)index < upper ? stage->upper.states.data[index]
-                               : stage->lower.states.data[(size_t)index - upper];
+  StateSearch search = {.left = (size_t)index};
+  find_state(&stage->upper.states, &search);
+  find_state(&stage->lower.states, &search);
+  nested_each((Stage *)(uintptr_t)stage, find_nested_state, &search);
+  return search.found;
 }

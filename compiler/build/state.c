@@ -25,6 +25,15 @@ static void start_level_states(Context *c, State *state) {
   c->e->dynamic = dynamic;
 }
 
+static void start_nested(Context *c, State *state, Span span) {
+  const Stage *stage = c->stage;
+  state->nested_count = stage->nested_count;
+  if (!state->nested_count) return;
+  Point *point = point_open(c, c->stage, state->x, state->y);
+  state->nested = nested_values(c, point, true, span);
+  point_close(c, point);
+}
+
 void state_init(Context *c, State *state) {
   Stage *stage = c->stage;
   Span span = stage->upper.node->span;
@@ -34,6 +43,7 @@ void state_init(Context *c, State *state) {
   c->states = NULL;
   state->x = start_bundle(c, stage, &stage->upper, NULL, span);
   if (!stage->single) state->y = start_bundle(c, stage, &stage->lower, state->x, span);
+  start_nested(c, state, span);
   start_level_states(c, state);
   // What states draw is drawn for the start, too.
   dynamic_step(c->e, step_key(c, stage, NULL));
@@ -58,7 +68,7 @@ void state_init(Context *c, State *state) {
 
 static int part_count(const State *state) {
   return 1 + (state->y != NULL) + state->method_count + state->optimizer_count + state->kept_count +
-         state->level_count;
+         state->level_count + state->nested_count;
 }
 
 static void state_parts(const State *state, Staged **parts) {
@@ -69,6 +79,7 @@ static void state_parts(const State *state, Staged **parts) {
   for (int i = 0; i < state->optimizer_count; i++) parts[n++] = state->optimizer[i];
   for (int i = 0; i < state->kept_count; i++) parts[n++] = state->kept[i];
   for (int i = 0; i < state->level_count; i++) parts[n++] = state->level[i];
+  for (int i = 0; i < state->nested_count; i++) parts[n++] = state->nested[i];
 }
 
 static void state_from_parts(Arena *arena, const State *like, Staged *const *parts, Value *t,
@@ -77,13 +88,15 @@ static void state_from_parts(Arena *arena, const State *like, Staged *const *par
                  .method_count = like->method_count,
                  .optimizer_count = like->optimizer_count,
                  .kept_count = like->kept_count,
-                 .level_count = like->level_count};
+                 .level_count = like->level_count,
+                 .nested_count = like->nested_count};
   int n = 0;
   state.x = parts[n++];
   if (like->y) state.y = parts[n++];
-  int counts[] = {like->method_count, like->optimizer_count, like->kept_count, like->level_count};
-  Staged ***lists[] = {&state.method, &state.optimizer, &state.kept, &state.level};
-  for (int k = 0; k < 4; k++) {
+  int counts[] = {like->method_count, like->optimizer_count, like->kept_count, like->level_count,
+                  like->nested_count};
+  Staged ***lists[] = {&state.method, &state.optimizer, &state.kept, &state.level, &state.nested};
+  for (int k = 0; k < 5; k++) {
     *lists[k] = ARENA_ARRAY(arena, Staged *, (size_t)counts[k] + 1);
     for (int i = 0; i < counts[k]; i++) (*lists[k])[i] = parts[n++];
   }
@@ -147,6 +160,21 @@ void level_leaf_names(Context *c, const Level *level, Staged *bundle, NameList *
                staged_layout(level_part(level, bundle, i)), names);
 }
 
+typedef struct NestedNames {
+  Context *context;
+  const State *state;
+  NameList *names;
+} NestedNames;
+
+static void name_nested(Stage *nested, void *self) {
+  const NestedNames *n = self;
+  Context *c = n->context;
+  Staged *value = n->state->nested[nested->index];
+  for (size_t i = 0; i < nested->lower.variables.count; i++)
+    leaf_names(c->build->arena, c->build->compilation->names, nested->lower.variables.data[i].name,
+               staged_layout(nested_part(c, nested, value, i)), n->names);
+}
+
 static void name_states(Context *c, const char *prefix, const NodeList *nodes, Staged **states,
                         int count, NameList *names) {
   for (int i = 0; i < count; i++) {
@@ -185,6 +213,8 @@ void state_describe(Context *c, const State *state, blo_leaf *rows, const Name *
   for (int i = 0; i < state->level_count; i++)
     leaf_names(arena, c->build->compilation->names, level_state_node(stage, i)->as.state.name.name,
                staged_layout(state->level[i]), &names);
+  NestedNames nested = {c, state, &names};
+  nested_each(c->stage, name_nested, &nested);
   size_t level_last = names.count;
   // No variable can be called like this.
   VEC_PUSH(arena, &names, intern(c->build->compilation->names, ".steps"));

@@ -8,7 +8,11 @@
 
 Point *point_at(Context *c, const State *state) {
   c->states = state->level;
-  return point_open(c, c->stage, state->x, state->y);
+  Staged *const *solved = c->solved;
+  c->solved = state->nested;
+  Point *point = point_open(c, c->stage, state->x, state->y);
+  c->solved = solved;
+  return point;
 }
 
 static Staged *gradient_of_stage(const Call *call, void *self) {
@@ -37,7 +41,10 @@ static void advance_level_states(Context *c, const State *state, State *next) {
   if (!state->level_count) return;
   next->level = ARENA_ARRAY(c->build->arena, Staged *, (size_t)state->level_count);
   Point *before = point_at(c, state);
+  Staged *const *solved = c->solved;
+  c->solved = next->nested;
   Point *after = point_open(c, c->stage, next->x, next->y);
+  c->solved = solved;
   after->lets = before;
   for (int i = 0; i < state->level_count; i++) {
     const Node *node = level_state_node(c->stage, i);
@@ -52,6 +59,14 @@ static void advance_level_states(Context *c, const State *state, State *next) {
   }
   point_close(c, after);
   point_close(c, before);
+}
+
+// The solutions below at (x, y) of the step: what names mean from now on, and the next warm start.
+static void solve_nested(Context *c, StepResult *result) {
+  if (!c->stage->nested_count) return;
+  Point *point = point_open(c, c->stage, result->x_step, result->y_step);
+  result->next.nested = nested_values(c, point, false, c->stage->upper.node->span);
+  point_close(c, point);
 }
 
 static void move_upper(Context *c, const State *state, StepResult *result) {
@@ -90,6 +105,8 @@ bool step_run(Context *c, const State *given, StepResult *result) {
   c->t = given->t;
   c->iteration = NULL;
   c->states = given->level;
+  c->solved = NULL;
+  c->warm = given->nested;
   dynamic_step(c->e, step_key(c, stage, given->t));
   State state = begin_step(c, given);
   *result = (StepResult){0};
@@ -104,6 +121,7 @@ bool step_run(Context *c, const State *given, StepResult *result) {
   result->next.y = result->method.y;
   result->next.kept = state.kept;
   if (!stage->single) result->next.method = result->method.states;
+  solve_nested(c, result);
   move_upper(c, &state, result);
   advance_level_states(c, &state, &result->next);
   result->next.t = ir_binary(&c->e->builder, OP_ADD, given->t, scalar_int(c, 1));
@@ -131,9 +149,9 @@ Value *step_stop(Context *c, const State *next) {
 
 void step_ensures(Context *c, const StepResult *step) {
   const Stage *stage = c->stage;
-  if (!stage->upper.ensures.count && !stage->lower.ensures.count) return;
   Point *point = point_at(c, &step->next);
   ensures_evaluate(c, &stage->upper);
   ensures_evaluate(c, &stage->lower);
+  nested_ensures(c, point);
   point_close(c, point);
 }

@@ -20,6 +20,8 @@ static void stand(Context *c) {
   c->t = test->now.t;
   c->iteration = NULL;
   c->states = test->now.level;
+  c->solved = NULL;
+  c->warm = NULL; // from the declared start values
   dynamic_step(c->e, step_key(c, test->stage, test->now.t));
 }
 
@@ -86,6 +88,10 @@ static Staged *call_objective(const Call *call, bool upper) {
   if (!no_arguments(call, upper ? "upper_objective" : "lower_objective")) return staged_poison;
   TestRun *test = c->test;
   const Level *level = upper ? &test->stage->upper : &test->stage->lower;
+  if (!level->objective) {
+    mistake(c->e, E0207, call->span, "there is not one lower objective here");
+    return staged_poison;
+  }
   Staged *y = test->stage->single ? NULL : lower_now(c, call->span);
   if (y && staged_is_poison(y)) return y;
   Dynamic dynamic = c->e->dynamic;
@@ -173,8 +179,8 @@ static Staged *unflatten(Context *c, Value *flat, const Staged *like) {
 static Staged *value_at(Context *c, Value *flat, Span span) {
   TestRun *test = c->test;
   Staged *x = unflatten(c, flat, test->now.x);
-  Staged *y = solve_lower(c, x, span);
-  if (staged_is_poison(y)) return y;
+  Staged *y = test->stage->single ? NULL : solve_lower(c, x, span);
+  if (y && staged_is_poison(y)) return y;
   return objective_value(c, test->stage, &test->stage->upper, x, y, span);
 }
 
@@ -320,6 +326,8 @@ static Staged *call_run(const Call *call, void *self) {
 
 // ---- names
 
+static Staged *level_now(Context *c, const Binding *binding, Span span);
+
 static Staged *variable_now(Context *c, const Binding *binding, Span span) {
   TestRun *test = c->test;
   const Level *upper = &test->stage->upper, *lower = &test->stage->lower;
@@ -329,7 +337,8 @@ static Staged *variable_now(Context *c, const Binding *binding, Span span) {
   for (size_t i = 0; i < lower->variables.count; i++)
     if (lower->variables.data[i].node->as.var.binding == binding)
       return level_part(lower, lower_now(c, span), i);
-  return no_value(c, span, "`%s` has no value here", binding->name);
+  Staged *nested = level_now(c, binding, span);
+  return nested ? nested : no_value(c, span, "`%s` has no value here", binding->name);
 }
 
 static Staged *method_report_now(Context *c, const Binding *binding, Span span) {
@@ -354,7 +363,9 @@ static Staged *level_now(Context *c, const Binding *binding, Span span) {
   Staged *y = test->stage->single                         ? NULL
               : test->ran || test->stage->lower_optimizer ? lower_now(c, span)
                                                           : NULL;
+  c->solved = test->ran ? test->now.nested : NULL;
   Point *point = point_open(c, test->stage, test->now.x, y);
+  c->solved = NULL;
   Staged *value = known ? point_value(c, point, binding, span)
                         : evaluate(c->e, binding->node->as.report.value, NULL, NULL);
   point_close(c, point);

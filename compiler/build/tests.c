@@ -24,16 +24,17 @@ static bool is_runtime_code(const Node *node) {
   return code && strncmp(code + 1, "07", 2) == 0;
 }
 
-static bool names_variable(const Build *b, Name key) {
-  const NodeList *items = &b->program->file->as.file.items;
+static bool has_variable(const NodeList *items, Name key) {
   for (size_t i = 0; i < items->count; i++) {
-    if (items->data[i]->kind != ITEM_LEVEL) continue;
-    const NodeList *clauses = &items->data[i]->as.level.clauses;
-    for (size_t k = 0; k < clauses->count; k++)
-      if (clauses->data[k]->kind == NODE_VAR && clauses->data[k]->as.var.name.name == key)
-        return true;
+    const Node *item = items->data[i];
+    if (item->kind == NODE_VAR && item->as.var.name.name == key) return true;
+    if (item->kind == ITEM_LEVEL && has_variable(&item->as.level.clauses, key)) return true;
   }
   return false;
+}
+
+static bool names_variable(const Build *b, Name key) {
+  return has_variable(&b->program->file->as.file.items, key);
 }
 
 static bool is_level_word(Name name) {

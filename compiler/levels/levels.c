@@ -80,6 +80,9 @@ static const char *start_help(const Checker *c) {
 static void check_upper_variables(const Checker *c) {
   const LevelProblem *p = c->problem;
   bool reached = false;
+  for (size_t i = 0; i < p->outer_count; i++)
+    reached |= depends(c, p->lower, &p->outer_variables[i]) != DEPENDS_NOT ||
+               depends(c, p->start, &p->outer_variables[i]) != DEPENDS_NOT;
   for (size_t i = 0; i < p->upper_count; i++) {
     const ProblemVariable *variable = &p->upper_variables[i];
     reached |= depends(c, p->lower, variable) != DEPENDS_NOT;

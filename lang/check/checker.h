@@ -62,6 +62,7 @@ typedef struct View {
   bool in_method, in_optimizer; // for type names
   bool in_type;                 // in the dims of a type
   const char *where;            // "a function", for messages
+  const struct View *above;     // of the level that this level stands in
 } View;
 
 typedef struct Checker {

@@ -59,16 +59,31 @@ static void declare_clause(Checker *c, Problem *problem, Node *clause, Node *own
 
 static void report_second_level(Checker *c, const Node *level, const Node *first) {
   const char *word = level->as.level.upper ? "upper" : "lower";
-  Diagnostic *d = report(c->diagnostics, E0204, level->span, "there is a second `%s` level", word);
+  Diagnostic *d = report(c->diagnostics, E0204, level->span, "there is a second `%s` level%s", word,
+                         level->as.level.upper ? "" : " without a name");
   diagnostic_label(d, first->span, "the first is here");
   if (!level->as.level.upper)
-    diagnostic_help(d, "a third level stands inside the `lower` block it belongs to");
+    diagnostic_help(d, "a third level stands inside the `lower` block it belongs to; lower "
+                       "problems side by side have names: `lower fit { ... }`");
+}
+
+// Several lower problems side by side are told apart by their names.
+static void declare_place(Checker *c, Problem *problem, Node *level, int depth) {
+  Node **slot = level->as.level.upper ? &problem->upper : &problem->lower;
+  bool named = level->as.level.name.name && (!*slot || (*slot)->as.level.name.name);
+  if (level->as.level.upper && depth > 0) {
+    Diagnostic *d =
+        report(c->diagnostics, E0204, level->span, "an `upper` level inside another level");
+    diagnostic_help(d, "the levels below it are `lower` blocks, one inside the other");
+    return;
+  }
+  if (depth > 0) return;
+  if (*slot && (level->as.level.upper || !named)) report_second_level(c, level, *slot);
+  if (!*slot) *slot = level;
 }
 
 static void declare_level(Checker *c, Problem *problem, Node *level, int depth) {
-  Node **slot = level->as.level.upper ? &problem->upper : &problem->lower;
-  if (depth == 0 && *slot) report_second_level(c, level, *slot);
-  if (depth == 0 && !*slot) *slot = level;
+  declare_place(c, problem, level, depth);
   Name name = level->as.level.name.name;
   if (name) {
     level->as.level.binding = binding_make(c, BIND_LEVEL, name, level, problem->stage);
@@ -120,7 +135,8 @@ void declare_problem(Checker *c, Module *module, Problem *problem, NodeList item
 
 // ---- clauses
 
-static void check_level(Checker *c, Module *module, Problem *problem, Node *level, int depth);
+static void check_level(Checker *c, Module *module, Problem *problem, Node *level,
+                        const View *above);
 
 static void check_update(Checker *c, View *view, Node *clause) {
   resolve_expression(c, view, clause->as.update.value);
@@ -134,7 +150,7 @@ static void check_update(Checker *c, View *view, Node *clause) {
   report_later(c, clause->span, "an `update` clause comes later");
 }
 
-static void check_clause(Checker *c, View *view, Node *clause, int depth) {
+static void check_clause(Checker *c, View *view, Node *clause) {
   switch (clause->kind) {
   case NODE_VAR:
     resolve_type(c, view, clause->as.var.type);
@@ -172,8 +188,7 @@ static void check_clause(Checker *c, View *view, Node *clause, int depth) {
     check_update(c, view, clause);
     break;
   case ITEM_LEVEL:
-    if (view->owner->kind == ITEM_LEVEL)
-      check_level(c, view->module, view->problem, clause, depth + 1);
+    if (view->owner->kind == ITEM_LEVEL) check_level(c, view->module, view->problem, clause, view);
     break;
   default:
     break;
@@ -245,7 +260,7 @@ static Span head_span(const Node *level) {
   return span;
 }
 
-static void check_clauses(Checker *c, View *view, NodeList clauses, int depth) {
+static void check_clauses(Checker *c, View *view, NodeList clauses) {
   Scope scope = scope_open(c, view->locals);
   Block statements = {view->blocks, clauses};
   view->locals = &scope;
@@ -254,38 +269,46 @@ static void check_clauses(Checker *c, View *view, NodeList clauses, int depth) {
   for (size_t i = 0; i < clauses.count; i++) {
     Node *clause = clauses.data[i];
     if (clause->kind == NODE_LET) check_let_names(c, view, clause->as.let.pattern);
-    check_clause(c, view, clause, depth);
+    check_clause(c, view, clause);
   }
   view->locals = scope.outer;
   view->blocks = statements.outer;
 }
 
-static void check_family(Checker *c, View *view, Node *level, Scope *scope) {
-  const Node *upper = view->problem->upper;
-  Scope batches = scope_open(c, NULL);
-  // The batch of the level above is visible in the header.
-  for (size_t i = 0; upper && i < upper->as.level.clauses.count; i++) {
-    const Node *clause = upper->as.level.clauses.data[i];
-    if (clause->kind == NODE_BATCH && clause->as.batch.binding)
-      name_put(c->arena, &batches.names, clause->as.batch.name.name, clause->as.batch.binding);
+// The batches of the levels above are visible in the header of a family, and in its clauses.
+static void add_batches(Checker *c, const Node *level, Scope *scope) {
+  for (size_t i = 0; i < level->as.level.clauses.count; i++) {
+    const Node *clause = level->as.level.clauses.data[i];
+    if (clause->kind != NODE_BATCH || !clause->as.batch.binding) continue;
+    if (!name_get(&scope->names, clause->as.batch.name.name))
+      name_put(c->arena, &scope->names, clause->as.batch.name.name, clause->as.batch.binding);
   }
-  view->locals = &batches;
-  resolve_expression(c, view, level->as.level.family_of);
-  *scope = batches;
-  Binding *binding = binding_make(c, BIND_LOCAL, level->as.level.family.name, level, level);
-  level->as.level.family_binding = binding;
-  name_put(c->arena, &scope->names, binding->name, binding);
-  view->locals = scope;
-  report_later(c, level->as.level.family.span, "a family of lower problems comes later");
 }
 
-static void check_level(Checker *c, Module *module, Problem *problem, Node *level, int depth) {
+static void check_family(Checker *c, View *view, Node *level, const View *above, Scope *scope) {
+  *scope = scope_open(c, NULL);
+  for (const View *v = above; v; v = v->above)
+    if (v->owner && v->owner->kind == ITEM_LEVEL) add_batches(c, v->owner, scope);
+  if (view->problem->upper) add_batches(c, view->problem->upper, scope);
+  view->locals = scope;
+  resolve_expression(c, view, level->as.level.family_of);
+  Binding *binding = binding_make(c, BIND_LOCAL, level->as.level.family.name, level, level);
+  level->as.level.family_binding = binding;
+  if (name_get(&view->problem->variables, binding->name))
+    report_redeclared(c, level->as.level.family.span, binding->name,
+                      name_get(&view->problem->variables, binding->name));
+  name_put(c->arena, &scope->names, binding->name, binding);
+}
+
+// `above`: the level this one stands in; NULL at the top.
+static void check_level(Checker *c, Module *module, Problem *problem, Node *level,
+                        const View *above) {
   View view = problem_view(module, problem, level);
-  if (depth > 0) report_later(c, head_span(level), "a level inside a level comes later");
+  view.above = above;
   Scope family;
-  if (level->as.level.family_of) check_family(c, &view, level, &family);
+  if (level->as.level.family_of) check_family(c, &view, level, above, &family);
   NodeList clauses = level->as.level.clauses;
-  check_clauses(c, &view, clauses, depth);
+  check_clauses(c, &view, clauses);
   const char *word = level->as.level.upper ? "`upper`" : "`lower`";
   check_variables(c, clauses, head_span(level), word);
   check_objective(c, clauses, head_span(level), word);
@@ -322,7 +345,7 @@ static bool is_stage_clause(const Node *item) {
 static void check_single(Checker *c, Module *module, Problem *problem) {
   Node *stage = problem->stage;
   View view = problem_view(module, problem, stage);
-  check_clauses(c, &view, stage->as.stage.items, 0);
+  check_clauses(c, &view, stage->as.stage.items);
   check_variables(c, stage->as.stage.items, stage->as.stage.name.span, "the stage");
   check_objective(c, stage->as.stage.items, stage->as.stage.name.span, "the stage");
 }
@@ -363,7 +386,7 @@ static void check_problem_item(Checker *c, Module *module, Problem *problem, Nod
   view.where = "a report";
   switch (item->kind) {
   case ITEM_LEVEL:
-    check_level(c, module, problem, item, 0);
+    if (item != problem->upper) check_level(c, module, problem, item, NULL);
     break;
   case ITEM_SOLVE:
     check_solve(c, module, problem, item);
@@ -384,5 +407,7 @@ static void check_problem_item(Checker *c, Module *module, Problem *problem, Nod
 
 void check_problem(Checker *c, Module *module, Problem *problem, NodeList items) {
   check_pair(c, problem);
+  // First the upper level: its batches are what families run over.
+  if (problem->upper) check_level(c, module, problem, problem->upper, NULL);
   for (size_t i = 0; i < items.count; i++) check_problem_item(c, module, problem, items.data[i]);
 }
