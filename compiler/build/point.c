@@ -147,14 +147,19 @@ static Staged *objective_scalar(Context *c, const Level *level, Staged *value) {
   return staged_tensor(c->e, result);
 }
 
+// What is drawn at the level's lets and batches is drawn by the objective, too: the same in both.
+static void enter_objective(Context *c, const Stage *stage, const Level *level) {
+  c->e->dynamic.place = place_hash("objective", level->word);
+  c->e->dynamic.loops = NULL; // one objective evaluated twice in a step is one draw
+  c->e->dynamic.outside = c->e->variables;
+  c->iteration = level_iteration(c, stage, level);
+}
+
 Staged *objective_at(Context *c, const Level *level, Point *point) {
   Dynamic dynamic = c->e->dynamic;
   Value *iteration = c->iteration;
   Point *open = c->point;
-  c->e->dynamic.place = place_hash("objective", level->word);
-  c->e->dynamic.loops = NULL; // one objective evaluated twice in a step is one draw
-  c->e->dynamic.outside = c->e->variables;
-  c->iteration = level_iteration(c, point->stage, level);
+  enter_objective(c, point->stage, level);
   c->point = point;
   Staged *value = evaluate(c->e, level->objective->as.objective.value, NULL, NULL);
   value = objective_scalar(c, level, value);
@@ -168,9 +173,14 @@ Staged *objective_value(Context *c, Stage *stage, const Level *level, Staged *x,
                         Span span) {
   if (stage->sample) return sample_objective(c, x, y, span);
   oracle_count(c, level == &stage->upper, x, y);
+  Dynamic dynamic = c->e->dynamic;
+  Value *iteration = c->iteration;
+  enter_objective(c, stage, level);
   Point *point = point_open(c, stage, x, y);
   Staged *value = objective_at(c, level, point);
   point_close(c, point);
+  c->iteration = iteration;
+  c->e->dynamic = dynamic;
   return value;
 }
 

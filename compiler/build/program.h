@@ -8,7 +8,7 @@
 //   declare.c     declared dims and data as rows of blo_program; data values in an entry
 //   settings.c    solve settings, test settings, overrides
 //   stage.c       levels, variables, bundles, start values
-//   nested.c, families.c   lower problems below others: solutions as functions of what is above
+//   nested.c, nested_solver.c, families.c   lower problems below others, as functions
 //   point.c       evaluating objectives, lets, batches and reports at a point (x, y)
 //   batches.c     sampling as gathers in the IR; the order of random draws is draws.c
 //   instances.c   calls of methods, optimisers and sets: parameters to values
@@ -393,6 +393,8 @@ const Node *stage_find_solve(Context *c, const Stage *stage, const char *name, S
 bool nested_solver(Context *c, Stage *stage);
 /// Is it the name of a level of the program? (`length` bytes)
 bool is_level_name(const Build *b, const char *text, size_t length);
+/// The method of a solve block that has one; NULL after errors.
+Instance *method_instance(Context *c, Settings *settings);
 /// Chooses the solve block (NULL: the unnamed one), lays `extra` over its settings and makes the
 /// instances; false after errors.
 bool stage_solver(Context *c, Stage *stage, const char *solve, Span span, const Settings *extra);
