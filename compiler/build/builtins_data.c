@@ -67,6 +67,7 @@ Staged *builtin_running(const Call *call, const BuiltinRow *row) {
       !flag_option(call, "reverse", &reverse) || !flag_option(call, "exclusive", &exclusive))
     return staged_poison;
   if (axis < 0) axis = x->type->rank - 1;
+  x = exact_integers(&e->builder, x);
   return staged_tensor(e, row->builtin == BUILTIN_CUMPROD
                               ? running_product(&e->builder, x, axis, reverse, exclusive)
                               : ir_cumsum(&e->builder, x, axis, reverse, exclusive));

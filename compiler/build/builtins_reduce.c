@@ -43,6 +43,7 @@ static Value *reduce_value(const Call *call, const BuiltinRow *row, Value *x, in
   Builder *b = &call->evaluator->builder;
   if (row->builtin == BUILTIN_MIN && x->type->rank)
     return ir_unary(b, OP_NEG, reduce(b, OP_REDUCE_MAX, ir_unary(b, OP_NEG, x), axis));
+  if (row->builtin == BUILTIN_SUM || row->builtin == BUILTIN_PROD) x = exact_integers(b, x);
   Value *total = reduce(b, row->code, x, axis);
   if (row->builtin != BUILTIN_MEAN || !x->type->rank) return total;
   Value *count = entry_count(call->evaluator, x->type, axis);
@@ -69,7 +70,7 @@ static Staged *sum_leaf(Evaluator *e, Staged *leaf, void *self) {
   Value *x = leaf_value(e, leaf);
   if (!check_number(s->call, s->row, x)) return staged_poison;
   if (s->row->builtin == BUILTIN_MEAN && !check_real(s->call, s->row, x)) return staged_poison;
-  x = reduce(&e->builder, OP_REDUCE_SUM, x, -1);
+  x = reduce(&e->builder, OP_REDUCE_SUM, exact_integers(&e->builder, x), -1);
   if (s->total && s->total->type != x->type) {
     const Type *real = scalar_of(e, e->real);
     if (x->type != real) x = ir_convert(&e->builder, x, e->real);

@@ -5,6 +5,8 @@
 // suffix of the other (E0301). Both operands leave as IR values of one type.
 #include "build/staging.h"
 
+#include "ir/scalar.h"
+
 static bool is_weak(const Staged *s) {
   return staged_is_number(s);
 }
@@ -37,6 +39,18 @@ static bool report_mix(Evaluator *e, const Staged *a, const Staged *b, const cha
   return false;
 }
 
+// An integer that is written takes the integer type it meets, if it is one of its values.
+static bool number_fits(Evaluator *e, const Staged *number, Dtype dtype, Span span) {
+  int64_t value;
+  if (number->kind != STAGED_INTEGER || !dtype_is_integer(dtype) ||
+      !dim_is_const(number->integer, &value) || scalar_wrap(dtype, value) == value)
+    return true;
+  Diagnostic *d = mistake(e, E0302, span, "%lld is no %s", (long long)value, dtype_text(dtype));
+  diagnostic_note(d, dtype == DT_U8 ? "u8 holds 0 to 255" : "i32 holds -2147483648 to 2147483647");
+  diagnostic_help(d, "convert the other side: `int(..)`");
+  return false;
+}
+
 bool meet_dtype(Evaluator *e, const Staged *a, const Staged *b, const char *op, Places places,
                 Dtype *dtype) {
   if (is_weak(a) && is_weak(b)) {
@@ -51,7 +65,7 @@ bool meet_dtype(Evaluator *e, const Staged *a, const Staged *b, const char *op, 
       if (!is_integer_scalar(strong)) return report_mix(e, a, b, op, places);
       *dtype = e->real;
     }
-    return true;
+    return number_fits(e, weak, *dtype, is_weak(a) ? places.left : places.right);
   }
   Dtype left = dtype_of(a), right = dtype_of(b);
   *dtype = left;

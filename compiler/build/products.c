@@ -6,6 +6,11 @@
 // left to right.
 #include "build/staging.h"
 
+Value *exact_integers(Builder *b, Value *x) {
+  Dtype dtype = x->type->dtype;
+  return dtype == DT_I32 || dtype == DT_U8 ? ir_convert(b, x, DT_I64) : x;
+}
+
 // --- @ -------------------------------------------------------------------------------------------
 
 // "d (the rows of Xtr)": which axis a dim of the mismatch is.
@@ -103,7 +108,9 @@ Staged *operate_matmul(Evaluator *e, Staged *a, Staged *b, Places places) {
     mistake(e, E0303, places.left, "`@` multiplies numbers, these are truth values");
     return staged_poison;
   }
-  return staged_tensor(e, ir_matmul(&e->builder, a->tensor, b->tensor));
+  Builder *builder = &e->builder;
+  return staged_tensor(e, ir_matmul(builder, exact_integers(builder, a->tensor),
+                                    exact_integers(builder, b->tensor)));
 }
 
 // --- ^ -------------------------------------------------------------------------------------------
@@ -226,7 +233,7 @@ static Staged *dot_leaf(Evaluator *e, Staged *a, Staged *b, Places places, void 
     mistake(e, E0303, places.whole, "`dot` needs numbers, these are truth values");
     return staged_poison;
   }
-  Value *part = leaf_dot(e, x, y);
+  Value *part = leaf_dot(e, exact_integers(&e->builder, x), exact_integers(&e->builder, y));
   if (sum->total && sum->total->type->dtype != part->type->dtype) {
     if (sum->total->type->dtype != e->real)
       sum->total = ir_convert(&e->builder, sum->total, e->real);

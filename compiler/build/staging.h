@@ -73,6 +73,8 @@ bool meet(Evaluator *e, Staged *a, Staged *b, const char *op, Places places, Val
 
 Staged *operate_at(Evaluator *e, BinaryOp op, Staged *a, Staged *b, Places places);
 Staged *operate_matmul(Evaluator *e, Staged *a, Staged *b, Places places);
+/// What sums and products of many entries take: i32 and u8 become i64.
+Value *exact_integers(Builder *b, Value *x);
 Staged *operate_dot_at(Evaluator *e, Staged *a, Staged *b, Places places);
 Staged *operate_power(Evaluator *e, Staged *a, Staged *b, Places places);
 Staged *operate_compare(Evaluator *e, BinaryOp op, Staged *a, Staged *b, Places places);

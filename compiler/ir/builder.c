@@ -347,6 +347,7 @@ Value *ir_value(Builder *b, Opcode code, Value *const *operands, int operand_cou
     folded = fold_elementwise(b, code, operands, attr);
   } else {
     folded = fold_index(b, code, operands, operand_count, attr);
+    if (!folded) folded = widen_accumulation(b, code, operands, operand_count, attr);
   }
   return folded ? folded : ir_op(b, code, operands, operand_count, attr, NULL, 0)->results[0];
 }

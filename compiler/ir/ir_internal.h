@@ -30,6 +30,9 @@ void op_copy(Builder *b, const Op *op, Map *values, Value **results);
 /// Folding of one-result ops; NULL when there is nothing to fold.
 Value *fold_elementwise(Builder *b, Opcode code, Value *const *operands, const Attr *attr);
 Value *fold_index(Builder *b, Opcode code, Value *const *operands, int count, const Attr *attr);
+/// Sums and products of many f16 or bf16 in f32; NULL for other ops.
+Value *widen_accumulation(Builder *b, Opcode code, Value *const *operands, int operand_count,
+                          const Attr *attr);
 bool value_is_splat(const Value *v);
 
 bool map_is_identity(const IndexMap *map);
