@@ -41,6 +41,7 @@ typedef struct LevelProblem {
   Span upper_objective, lower_objective, method_span, lower_span;
   const char *method;
   const char *start_methods; // methods that differentiate the start value, for help; may be NULL
+  bool checkpoints; // the method has a parameter `checkpoint`, and it is false
 } LevelProblem;
 
 typedef struct BuildOptions {

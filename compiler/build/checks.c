@@ -185,9 +185,20 @@ static ProblemVariable *describe_variables(Context *c, const Level *level, int f
   return rows;
 }
 
+// `descend(.., last = k)` differentiates no start.
+static bool stops_short(const Node *node) {
+  if (node->kind != EXPR_CALL) return false;
+  for (size_t i = 0; i < node->as.call.arguments.count; i++) {
+    Name name = node->as.call.arguments.data[i]->as.argument.name.name;
+    if (name && strcmp(name, "last") == 0) return true;
+  }
+  return false;
+}
+
 // Methods whose text mentions `start`: they may differentiate it.
 static void find_start(void *self, Node *node) {
   bool *found = self;
+  if (stops_short(node)) return;
   const Binding *binding = node->kind == EXPR_NAME ? node->as.name.binding : NULL;
   *found |= binding && binding->kind == BIND_IMPLICIT && binding->builtin == IMPLICIT_START;
   node_children(node, find_start, self);
@@ -226,6 +237,17 @@ static void describe_upper(Context *c, const Stage *stage, LevelProblem *problem
       describe_variables(c, &above->lower, last->first + last->count, &problem->upper_count);
 }
 
+static bool may_checkpoint(const Instance *method) {
+  for (int i = 0; i < method->count; i++) {
+    const Argument *argument = &method->arguments[i];
+    if (argument->param->kind != PART_PARAM ||
+        strcmp(argument->param->as.param.name.name, "checkpoint") != 0)
+      continue;
+    return argument->value->kind == EXPR_BOOL && !argument->value->as.boolean.value;
+  }
+  return false;
+}
+
 static void check_levels(Context *c, Func *upper, Func *lower, Func *start, Func *step) {
   const Stage *stage = c->stage;
   LevelProblem problem = {.upper = upper,
@@ -237,7 +259,8 @@ static void check_levels(Context *c, Func *upper, Func *lower, Func *start, Func
                           .method_span = stage->method->span,
                           .lower_span = stage->lower.node->span,
                           .method = instance_name(stage->method),
-                          .start_methods = start_methods(c)};
+                          .start_methods = start_methods(c),
+                          .checkpoints = may_checkpoint(stage->method)};
   describe_upper(c, stage, &problem);
   const ProblemVariable *last = &problem.upper_variables[problem.upper_count - 1];
   problem.lower_variables =

@@ -46,18 +46,37 @@ static Staged *call_start(const Call *call, void *self) {
   return start_bundle(c, c->stage, &c->stage->lower, x, call->span);
 }
 
-static Staged *call_descend(const Call *call, void *self) {
-  Context *c = self;
+static bool descend_options(Context *c, const Call *call, DescendOptions *options) {
+  *options = (DescendOptions){0};
   for (int i = 0; i < call->named_count; i++) {
     const NamedArgument *argument = &call->named[i];
-    if (strcmp(argument->name, "checkpoint") != 0) {
-      mistake(c->e, E0304, argument->span, "`descend` has no parameter `%s`", argument->name);
-      return staged_poison;
+    if (strcmp(argument->name, "checkpoint") == 0) {
+      options->checkpoint = argument->value->kind == STAGED_BOOL && argument->value->boolean;
+      if (argument->value->kind == STAGED_BOOL) continue;
+      mistake(c->e, E0303, argument->span,
+              "`checkpoint` is true or false, known when the program "
+              "is built");
+      return false;
     }
-    if (argument->value->kind == STAGED_BOOL && !argument->value->boolean) continue;
-    report(build_diagnostics(c->build), E0211, argument->span, "checkpointed paths come later");
-    return staged_poison;
+    if (strcmp(argument->name, "last") == 0) {
+      if (!static_dim(c->e, argument->value, &options->last, argument->span,
+                      "the number of last steps") ||
+          !dim_not_negative(c, options->last, argument->span, "the number of last steps"))
+        return false;
+      continue;
+    }
+    Diagnostic *d =
+        mistake(c->e, E0304, argument->span, "`descend` has no parameter `%s`", argument->name);
+    diagnostic_help(d, "it has `checkpoint` and `last`");
+    return false;
   }
+  return true;
+}
+
+static Staged *call_descend(const Call *call, void *self) {
+  Context *c = self;
+  DescendOptions options;
+  if (!descend_options(c, call, &options)) return staged_poison;
   if (call->positional_count != 2) {
     Diagnostic *d =
         mistake(c->e, E0304, call->span, "`descend` takes a function and a point to start from");
@@ -72,7 +91,7 @@ static Staged *call_descend(const Call *call, void *self) {
     diagnostic_help(d, "write `descend(fn u -> f(x, u), y)`");
     return staged_poison;
   }
-  return lower_descend(c, function, call->positional[1], call->span);
+  return lower_descend(c, function, call->positional[1], &options, call->span);
 }
 
 static Staged *later_name(Context *c, Span span, const char *name) {
@@ -424,6 +443,8 @@ bool method_accepts(const Node *method, const char *first, const char *second) {
   return false;
 }
 
+enum { NAMED_METHODS = 3 };
+
 // Methods of every file that accept a trait, for the help text.
 static const char *methods_that_accept(Context *c, const char *first, const char *second) {
   TextBuffer list = text_buffer(c->build->arena);
@@ -433,8 +454,11 @@ static const char *methods_that_accept(Context *c, const char *first, const char
     for (size_t k = 0; k < files->data[i]->as.file.items.count; k++) {
       const Node *item = files->data[i]->as.file.items.data[k];
       if (item->kind != ITEM_METHOD || !method_accepts(item, first, second)) continue;
-      text_addf(&list, "%s%s", count++ ? ", " : "", item->as.method.name.name);
+      if (count < NAMED_METHODS)
+        text_addf(&list, "%s%s", count ? ", " : "", item->as.method.name.name);
+      count++;
     }
+  if (count > NAMED_METHODS) text_add(&list, " and others");
   return count ? text_string(&list) : NULL;
 }
 

@@ -1,4 +1,4 @@
-// Optimisers: their states, one update, and the lower optimiser run for its iterations.
+// Optimisers: their states and one update.
 //
 // Enters: an `optimizer` item with arguments. Leaves: IR for `update(z, g, t)` on whole bundles; as
 // a value, an object with `.init(z)` and `.step(z, g, s)` whose state is the tuple (t, states ...).
@@ -215,93 +215,4 @@ Staged *optimizer_object(Instance *optimizer) {
       .member = optimizer_member,
       .phrase = arena_printf(c->build->arena, "the optimizer `%s`", instance_name(optimizer))};
   return staged_object(c->e, object);
-}
-
-// ---- descend
-
-typedef struct Descent {
-  Context *context;
-  Instance *optimizer;
-  Staged *function;
-  Value *first; // steps the level has made before
-  bool kept;    // the states have lived through these
-  Span span;
-} Descent;
-
-static Staged *descent_body(Evaluator *e, Value *counter, Staged *carries, void *self) {
-  const Descent *descent = self;
-  Context *c = descent->context;
-  int count = optimizer_state_count(descent->optimizer);
-  Dynamic dynamic = e->dynamic;
-  dynamic_draw(e, counter);
-  Value *before = c->iteration;
-  Value *iteration = ir_binary(&e->builder, OP_ADD, descent->first, counter);
-  c->iteration = iteration;
-  Staged *z = carries->tree.children[0];
-  Staged *g = derive_grad(e, descent->function, z, descent->span);
-  Staged **states = ARENA_ARRAY(e->arena, Staged *, (size_t)count + 2);
-  for (int i = 0; i < count; i++) states[i + 1] = carries->tree.children[i + 1];
-  Staged *next = staged_is_poison(g) ? g
-                                     : optimizer_update(descent->optimizer, z, g,
-                                                        descent->kept ? iteration : counter,
-                                                        iteration, states + 1, descent->span);
-  states[0] = project_level(c, &c->stage->lower, next, descent->span);
-  c->iteration = before;
-  e->dynamic = dynamic;
-  for (int i = 0; i <= count; i++)
-    if (!states[i] || staged_is_poison(states[i])) return staged_poison;
-  return staged_tuple(e, states, count + 1);
-}
-
-// In a sample problem: whatever comes out of one gradient.
-static Staged *sample_descent(Context *c, Staged *function, Staged *start, Span span) {
-  start = bundle_argument(c, start, &c->stage->lower, span, "`descend`");
-  if (staged_is_poison(start)) return start;
-  Staged *g = derive_grad(c->e, function, start, span);
-  return staged_is_poison(g) ? g : operate_binary(c->e, BIN_SUB, start, g, span);
-}
-
-Staged *lower_descend(Context *c, Staged *function, Staged *start, Span span) {
-  if (c->stage->sample) return sample_descent(c, function, start, span);
-  Instance *optimizer = c->stage->lower_optimizer;
-  if (!optimizer) {
-    Diagnostic *d = report(build_diagnostics(c->build), E0204, c->stage->method->span,
-                           "this method descends, but the solve block has no `lower`");
-    diagnostic_label(d, span, "here it descends");
-    diagnostic_help(d, "write `lower = gd(step = 0.1, iters = 100);`");
-    return staged_poison;
-  }
-  optimizer->used = true;
-  if (!optimizer->iterations) {
-    Diagnostic *d = report(build_diagnostics(c->build), E0304, optimizer->span,
-                           "`lower` does not say for how many iterations it runs");
-    diagnostic_help(d, "write `%s(..., iters = 100)`", instance_name(optimizer));
-    return staged_poison;
-  }
-  start = bundle_argument(c, start, &c->stage->lower, span, "`descend`");
-  if (staged_is_poison(start)) return start;
-  int count = optimizer_state_count(optimizer);
-  Staged **carries = ARENA_ARRAY(c->build->arena, Staged *, (size_t)count + 1);
-  carries[0] = start;
-  if (c->kept)
-    for (int i = 0; i < count; i++) carries[i + 1] = c->kept[i];
-  else
-    optimizer_start(optimizer, start, carries + 1);
-  for (int i = 0; i <= count; i++)
-    if (staged_is_poison(carries[i])) return staged_poison;
-  Builder *b = &c->e->builder;
-  Value *trips = ir_dim(b, optimizer->iterations);
-  Value *steps = c->t ? c->t : scalar_int(c, 0);
-  Value *first = ir_binary(b, OP_MUL, steps, trips);
-  Descent descent = {c, optimizer, function, first, c->kept != NULL, span};
-  Staged *packed = staged_tuple(c->e, carries, count + 1);
-  Staged *result =
-      build_loop(c->e, packed, trips, optimizer->iterations, NULL, descent_body, &descent, span);
-  if (staged_is_poison(result)) return result;
-  // What runs inside a derivative is a function of its own and leaves nothing behind.
-  if (c->kept && c->e->builder.block == c->step_block) {
-    c->kept_next = ARENA_ARRAY(c->build->arena, Staged *, (size_t)count + 1);
-    for (int i = 0; i < count; i++) c->kept_next[i] = result->tree.children[i + 1];
-  }
-  return result->tree.children[0];
 }

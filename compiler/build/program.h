@@ -496,10 +496,20 @@ Staged *item_update(Instance *optimizer, Staged *z, Staged *g, Value *t, Value *
                     Staged **states);
 /// The optimiser as a value with `.init(z)` and `.step(z, g, s)`.
 Staged *optimizer_object(Instance *optimizer);
-/// The lower optimiser run from `start` on `function`.
-Staged *lower_descend(Context *c, Staged *function, Staged *start, Span span);
 /// Runs a list of moves: let, set, ensure. False for another kind of statement.
 bool run_move(Context *c, const Node *move, const Environment **environment);
+
+// ---------------------------------------------------------------- descent.c
+
+/// What derivatives of a descent keep and see.
+typedef struct DescendOptions {
+  bool checkpoint; // keep the beginnings of segments only, and run them again
+  const Dim *last; // steps that have a derivative, from the end; NULL: all
+} DescendOptions;
+
+/// The lower optimiser run from `start` on `function`.
+Staged *lower_descend(Context *c, Staged *function, Staged *start, const DescendOptions *options,
+                      Span span);
 
 // ---------------------------------------------------------------- methods.c
 

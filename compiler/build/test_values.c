@@ -32,7 +32,8 @@ static Staged *lower_start(Context *c, Staged *x, Span span) {
 }
 
 static Staged *solve_lower(Context *c, Staged *x, Span span) {
-  return lower_descend(c, lower_function(c, x), lower_start(c, x, span), span);
+  DescendOptions plain = {0};
+  return lower_descend(c, lower_function(c, x), lower_start(c, x, span), &plain, span);
 }
 
 // Made once, at the top of the test.

@@ -197,6 +197,7 @@ void batch_LOOP(Batch *t, Op *op) {
   Op *loop = ir_loop(&t->b, batched_count(&r), op->attr.loop.bound, operands.data, carries,
                      operands.data + carries, (int)operands.count - carries, r.body, r.condition,
                      op->attr.loop.reverse);
+  loop->attr.loop.recompute = op->attr.loop.recompute;
   for (int i = 0; i < r.carries; i++) bind(t, op->results[i], loop->results[i], r.row[i]);
   for (int i = 0; i < r.outputs; i++) {
     Value *stack = loop->results[carries + i];

@@ -3,7 +3,8 @@
 // Enters: a draft of the linear body that names values of the primal body. Leaves: the same ops in
 // a block where those values are kept (stacked by a loop, returned by a branch) or recomputed from
 // kept ones. The one idea: what is expensive is kept; an elementwise chain, index map or gather is
-// recomputed when the values it starts from cost no more bytes than its result.
+// recomputed when the values it starts from cost no more bytes than its result, and a loop that is
+// marked `recompute` is run again whatever it costs.
 #include "diff/diff_internal.h"
 #include "ir/ir_internal.h"
 
@@ -45,8 +46,14 @@ static bool is_invariant(Residuals *r, Value *v) {
   return invariant;
 }
 
+// Loops that ask for it are run again: their carries' starts are kept instead of all that they
+// stack.
+static bool runs_again(const Value *v) {
+  return v->op && v->op->code == OP_LOOP && v->op->attr.loop.recompute;
+}
+
 static bool must_keep(Residuals *r, Value *v) {
-  return !v->op || !(is_cheap(v->op) || is_invariant(r, v));
+  return !v->op || !(is_cheap(v->op) || runs_again(v) || is_invariant(r, v));
 }
 
 // Bytes that recomputing v would newly keep.
@@ -88,7 +95,8 @@ static void plan(Residuals *r, const ValueList *foreign) {
   for (size_t i = 0; i < foreign->count; i++) {
     Value *v = foreign->data[i];
     if (visible(r, v) || map_has(r->kept, v)) continue;
-    if (recompute_cost(r, v, map_create(arena)) <= nominal_bytes(v->type) || is_invariant(r, v)) {
+    if (runs_again(v) || is_invariant(r, v) ||
+        recompute_cost(r, v, map_create(arena)) <= nominal_bytes(v->type)) {
       keep_needs(r, v, map_create(arena));
     } else {
       map_put(r->kept, v, v);

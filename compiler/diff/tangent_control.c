@@ -169,6 +169,7 @@ static void tangent_loop_fused(Linearise *l, Op *op, Value **results) {
   Op *loop = ir_loop(&l->b, op->operands[0], op->attr.loop.bound, t.operands.data, carries,
                      t.operands.data + carries, (int)t.operands.count - carries, block, condition,
                      op->attr.loop.reverse);
+  loop->attr.loop.recompute = op->attr.loop.recompute;
   give_results(&t, loop, t.carries, rows, row_count, results);
 }
 

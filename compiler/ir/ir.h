@@ -179,6 +179,7 @@ typedef struct Attr {
       const Dim *bound;
       int carries, stacked_in, stacked_out;
       bool reverse;
+      bool recompute; // a hint to derivatives, no part of what the loop is: see below
     } loop;
     struct {
       int results;
@@ -197,7 +198,9 @@ typedef struct Attr {
 //        results: final carries.., stacked outputs [bound, ..].., trips (i64)
 //        Trips = min(count, bound) or fewer by the while condition (at run time count <= bound
 //        holds). Rows of stacked outputs at trips and beyond are zero. `bound` NULL: no stacked
-//        values allowed. reverse: i runs from trips-1 down to 0 (no while region).
+//        values allowed. reverse: i runs from trips-1 down to 0 (no while region). recompute: a
+//        derivative of an enclosing loop runs this one again instead of keeping what it stacks for
+//        its own derivative. Equal loops that differ in it are one.
 // IF     operands: condition (bool scalar); regions then, else without params; results as yielded.
 // CUSTOM operands: any; region 0 value: params operands, yields results. Optional region 1 tangent:
 //        params operands.., results.., operand tangents..; yields result tangents. Optional region

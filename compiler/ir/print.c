@@ -372,7 +372,8 @@ static void print_loop_header(Printer *p, const Op *op) {
     text_add(p->out, " = ");
     print_value(p, op->operands[i]);
   }
-  text_add(p->out, op->attr.loop.reverse ? ") reverse {" : ") {");
+  text_addf(p->out, ")%s%s {", op->attr.loop.reverse ? " reverse" : "",
+            op->attr.loop.recompute ? " recompute" : "");
 }
 
 static void print_params(Printer *p, const Block *block) {

@@ -82,6 +82,7 @@ static bool read_loop_header(Reader *r, OpParts *parts, Block *outer, Block *bod
     if (!read_expect(r, ")")) return false;
   }
   parts->attr.loop.reverse = read_accept(r, "reverse");
+  parts->attr.loop.recompute = read_accept(r, "recompute");
   return read_expect(r, "{");
 }
 

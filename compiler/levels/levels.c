@@ -7,6 +7,7 @@
 
 #include "build/dependence.h"
 
+#include <math.h>
 #include <string.h>
 
 typedef struct Checker {
@@ -217,11 +218,15 @@ static void check_memory(const Checker *c) {
   if (total < (double)LARGE_TAPE_MIB * 1048576.0) return;
   Diagnostic *d = report(c->compilation->diagnostics, W0430, p->method_span,
                          "the derivative of the lower steps keeps %.1f GB", total / 1e9);
-  int64_t trips;
+  int64_t trips = 0;
   if (loop->attr.loop.bound && dim_is_const(loop->attr.loop.bound, &trips) && trips > 0)
     diagnostic_note(d, "%lld iterations keep %.1f MB each", (long long)trips,
                     most / 1e6 / (double)trips);
-  diagnostic_help(d, "take fewer lower iterations, or a method that does not unroll them");
+  if (p->checkpoints && trips > 3)
+    diagnostic_help(d, "`%s(checkpoint = true)` keeps about %.0f MB and runs the steps twice",
+                    p->method, 2.0 * sqrt((double)trips) * most / 1e6 / (double)trips);
+  else
+    diagnostic_help(d, "take fewer lower iterations, or a method that does not unroll them");
 }
 
 void levels_check(Compilation *compilation, const LevelProblem *problem) {

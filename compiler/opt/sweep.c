@@ -228,6 +228,7 @@ static void sweep_loop(Sweep *s, Op *op) {
   Op *loop =
       ir_loop(&s->b, image(s, op->operands[0]), op->attr.loop.bound, l.operands.data, l.carries,
               l.operands.data + l.carries, l.inputs, l.body, l.condition, op->attr.loop.reverse);
+  loop->attr.loop.recompute = op->attr.loop.recompute;
   int at = 0;
   for (int i = 0; i < op->result_count - 1; i++)
     if (i < carries ? l.carried[i] : l.stacked_out[i]) set(s, op->results[i], loop->results[at++]);
