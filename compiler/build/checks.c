@@ -195,7 +195,7 @@ static bool stops_short(const Node *node) {
   return false;
 }
 
-// Methods whose text mentions `start`: they may differentiate it.
+// Methods whose text mentions `start`, and that have a parameter `cold`: they may differentiate it.
 static void find_start(void *self, Node *node) {
   bool *found = self;
   if (stops_short(node)) return;
@@ -218,8 +218,8 @@ static const char *start_methods(Context *c) {
       for (size_t n = 0; n < item->as.method.params.count; n++)
         cold |= item->as.method.params.data[n]->kind == PART_PARAM &&
                 strcmp(item->as.method.params.data[n]->as.param.name.name, "cold") == 0;
-      text_addf(&list, "%s%s%s", count++ ? ", " : "", item->as.method.name.name,
-                cold ? "(cold = true)" : "()");
+      if (cold)
+        text_addf(&list, "%s%s(cold = true)", count++ ? ", " : "", item->as.method.name.name);
     }
   return count ? text_string(&list) : NULL;
 }

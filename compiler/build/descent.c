@@ -202,7 +202,8 @@ Staged *lower_descend(Context *c, Staged *function, Staged *start, const Descend
   Value *first =
       ir_binary(&c->e->builder, OP_MUL, steps, ir_dim(&c->e->builder, optimizer->iterations));
   Descent descent = {c, optimizer, function, first, c->kept != NULL, NULL, span};
-  Staged *result = run_descent(&descent, options, carries);
+  DescendOptions plain = {0};
+  Staged *result = run_descent(&descent, options ? options : &plain, carries);
   if (staged_is_poison(result)) return result;
   keep_states(c, result);
   return result->tree.children[0];

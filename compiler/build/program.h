@@ -507,7 +507,7 @@ typedef struct DescendOptions {
   const Dim *last; // steps that have a derivative, from the end; NULL: all
 } DescendOptions;
 
-/// The lower optimiser run from `start` on `function`.
+/// The lower optimiser run from `start` on `function`; `options` may be NULL.
 Staged *lower_descend(Context *c, Staged *function, Staged *start, const DescendOptions *options,
                       Span span);
 

@@ -32,8 +32,7 @@ static Staged *lower_start(Context *c, Staged *x, Span span) {
 }
 
 static Staged *solve_lower(Context *c, Staged *x, Span span) {
-  DescendOptions plain = {0};
-  return lower_descend(c, lower_function(c, x), lower_start(c, x, span), &plain, span);
+  return lower_descend(c, lower_function(c, x), lower_start(c, x, span), NULL, span);
 }
 
 // Made once, at the top of the test.

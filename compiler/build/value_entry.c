@@ -80,7 +80,7 @@ void value_entry(Context *c, Stage *stage) {
   if (stage->lower_optimizer) {
     Staged *start = start_bundle(c, stage, &stage->lower, state.x, span);
     Staged *lower = lower_function(c, state.x);
-    state.y = lower_descend(c, lower, start, span);
+    state.y = lower_descend(c, lower, start, NULL, span);
     Staged *value = objective_value(c, stage, upper, state.x, state.y, span);
     output_number(c, "value", value, upper->maximize, VALUE_AT_SOLUTION);
     Staged *slope = derive_grad(c->e, lower, state.y, span);
