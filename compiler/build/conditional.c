@@ -245,8 +245,14 @@ Staged *evaluate_conditional(Evaluator *e, const Node *node, const Environment *
                     environment, expected);
   if (staged_is_scalar_tensor(condition))
     return scalar_conditional(e, node, condition->tensor, environment, expected);
-  Staged *yes = evaluate(e, node->as.conditional.yes, environment, NULL);
-  Staged *no = evaluate(e, node->as.conditional.no, environment, NULL);
+  Staged *yes, *no;
+  if (condition->kind == STAGED_TENSOR) {
+    yes = evaluate_guarded(e, node->as.conditional.yes, environment, condition->tensor, true);
+    no = evaluate_guarded(e, node->as.conditional.no, environment, condition->tensor, false);
+  } else {
+    yes = evaluate(e, node->as.conditional.yes, environment, NULL);
+    no = evaluate(e, node->as.conditional.no, environment, NULL);
+  }
   if (staged_is_poison(yes) || staged_is_poison(no)) return staged_poison;
   Places places = {node->span, node->as.conditional.yes->span, node->as.conditional.no->span};
   return select_tree(e, condition, yes, no, places);

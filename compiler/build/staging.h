@@ -73,6 +73,9 @@ bool meet(Evaluator *e, Staged *a, Staged *b, const char *op, Places places, Val
 
 Staged *operate_at(Evaluator *e, BinaryOp op, Staged *a, Staged *b, Places places);
 Staged *operate_matmul(Evaluator *e, Staged *a, Staged *b, Places places);
+/// A branch of an `if` that chooses entry by entry; see guard.c.
+Staged *evaluate_guarded(Evaluator *e, const Node *node, const Environment *environment,
+                         Value *condition, bool taken);
 /// What sums and products of many entries take: i32 and u8 become i64.
 Value *exact_integers(Builder *b, Value *x);
 Staged *operate_dot_at(Evaluator *e, Staged *a, Staged *b, Places places);

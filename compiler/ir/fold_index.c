@@ -2,9 +2,19 @@
 //
 // Enters: an op about to be made. Leaves: an equal value, or NULL. A view of a view is one view, as
 // the maps are affine: A1 (A2 o + b2) + b1.
+#include "ir/builder.h"
 #include "ir/ir_internal.h"
 
 #include <string.h>
+
+enum { LIST_LIMIT = 1 << 16 };
+
+static bool has_constant_shape(const Type *type) {
+  int64_t extent;
+  for (int i = 0; i < type->rank; i++)
+    if (!dim_is_const(type->shape[i], &extent) || extent < 0) return false;
+  return true;
+}
 
 bool value_is_splat(const Value *v) {
   return v->op && v->op->code == OP_CONST && !v->op->attr.constant.reals &&
@@ -129,24 +139,56 @@ static Value *fold_reshape(Builder *b, Value *x, const Attr *attr) {
   if (type == x->type) return x;
   if (value_is_splat(x)) return splat_again(b, x, type);
   if (x->op && x->op->code == OP_RESHAPE) return ir_value(b, OP_RESHAPE, x->op->operands, 1, attr);
+  if (x->op && x->op->code == OP_CONST && has_constant_shape(type)) {
+    const Attr *constant = &x->op->attr;
+    return constant->constant.reals ? ir_dense_real(b, type, constant->constant.reals)
+                                    : ir_dense_integer(b, type, constant->constant.integers);
+  }
   return NULL;
+}
+
+// Constants of known shapes joined along the first axis: the entries one after the other. Lists of
+// the text are made so.
+static Value *concat_constants(Builder *b, Value *const *parts, int count, const Type *type) {
+  int64_t total, entries, at = 0;
+  if (!has_constant_shape(type) || !dim_is_const(type_entries(b->module, type), &total) ||
+      total > LIST_LIMIT)
+    return NULL;
+  bool real = dtype_is_float(type->dtype);
+  double *reals = ARENA_ARRAY(b->module->arena, double, (size_t)total + 1);
+  int64_t *integers = ARENA_ARRAY(b->module->arena, int64_t, (size_t)total + 1);
+  for (int i = 0; i < count; i++) {
+    const Op *op = parts[i]->op;
+    if (!op || op->code != OP_CONST ||
+        !dim_is_const(type_entries(b->module, parts[i]->type), &entries))
+      return NULL;
+    const double *x = op->attr.constant.reals;
+    const int64_t *k = op->attr.constant.integers;
+    for (int64_t j = 0; j < entries; j++, at++) {
+      if (real) reals[at] = x ? x[j] : op->attr.constant.real;
+      if (!real) integers[at] = k ? k[j] : op->attr.constant.integer;
+    }
+  }
+  return real ? ir_dense_real(b, type, reals) : ir_dense_integer(b, type, integers);
 }
 
 static Value *fold_concat(Builder *b, Value *const *parts, int count, const Attr *attr) {
   int axis = attr->concat.axis;
   if (count < 1 || axis < 0 || axis >= parts[0]->type->rank) return NULL;
   if (count == 1) return parts[0];
+  bool equal = true;
   for (int i = 0; i < count; i++) {
-    if (!value_is_splat(parts[i]) || parts[i]->type->rank != parts[0]->type->rank) return NULL;
+    if (!parts[i]->op || parts[i]->op->code != OP_CONST) return NULL;
+    if (parts[i]->type->rank != parts[0]->type->rank) return NULL;
     Attr first = {.constant = parts[0]->op->attr.constant};
     Attr other = {.constant = parts[i]->op->attr.constant};
-    if (!attr_equal(OP_CONST, &first, &other)) return NULL;
+    equal = equal && value_is_splat(parts[i]) && attr_equal(OP_CONST, &first, &other);
   }
   const Type *type;
   int results;
-  const char *message =
-      ir_infer(b->module, OP_CONCAT, parts, count, attr, NULL, 0, &type, &results);
-  return message ? NULL : splat_again(b, parts[0], type);
+  if (ir_infer(b->module, OP_CONCAT, parts, count, attr, NULL, 0, &type, &results)) return NULL;
+  if (equal) return splat_again(b, parts[0], type);
+  return axis == 0 ? concat_constants(b, parts, count, type) : NULL;
 }
 
 // Zeros add up to zeros; other splats would need the extent.
