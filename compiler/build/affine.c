@@ -133,6 +133,11 @@ static bool in_bounds(Analysis *a, const Affine *f, const Type *index, const Dim
 }
 
 // The map of a gather as a view; false when it is none.
+static const char depends_on_data[] =
+    "a gather, for an index that is no sum of the variables times whole numbers";
+static const char unproved[] =
+    "a gather, for it cannot be shown that the index lies inside for all sizes";
+
 static bool gather_map(Evaluator *e, const Op *op, IndexMap *map) {
   const Type *table = op->operands[0]->type, *index = op->operands[1]->type;
   const Type *result = op->results[0]->type;
@@ -144,9 +149,11 @@ static bool gather_map(Evaluator *e, const Op *op, IndexMap *map) {
     int64_t *row = matrix + (size_t)i * (size_t)result->rank;
     if (gathered < op->attr.gather.axis_count && op->attr.gather.axes[gathered] == i) {
       Affine f;
-      if (!affine_of(&a, op->operands[1 + gathered], &f) ||
-          !in_bounds(&a, &f, index, table->shape[i]))
+      bool affine = affine_of(&a, op->operands[1 + gathered], &f);
+      if (!affine || !in_bounds(&a, &f, index, table->shape[i])) {
+        module_remark(e->module, op->span, affine ? unproved : depends_on_data);
         return false;
+      }
       for (int k = 0; k < index->rank; k++) row[k] = f.slope[k];
       offset[i] = f.offset;
       gathered++;

@@ -14,6 +14,10 @@ int verb_check(Arena *arena, const Options *options) {
     sound = pipeline_build(&p, &build);
   }
   int status = pipeline_report(&p);
+  if (!status && sound && options->verbose && p.built) {
+    pipeline_optimize(&p);
+    print_comprehensions(&p);
+  }
   if (!status && sound && options->errors == ERRORS_HUMAN) printf("%s: no errors\n", path);
   pipeline_destroy(&p);
   if (!status && options->gradients) status = check_gradients(arena, options);

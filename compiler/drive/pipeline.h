@@ -58,6 +58,8 @@ int verb_test(Arena *arena, const Options *options);
 int verb_build(Arena *arena, const Options *options);
 int verb_emit(Arena *arena, const Options *options);
 int verb_explain(Arena *arena, const Options *options);
+/// Part of `bloc check -v`, on an optimised program.
+void print_comprehensions(Pipeline *pipeline);
 /// Part of `bloc check`: verifies the hypergradient numerically. The exit status.
 int check_gradients(Arena *arena, const Options *options);
 /// bloc's main: parses the command line and runs the verb.

@@ -96,6 +96,14 @@ const char *type_text(Module *module, const Type *type) {
   return text_string(&out);
 }
 
+void module_remark(Module *module, Span span, const char *text) {
+  for (size_t i = 0; i < module->remarks.count; i++) {
+    const ModuleRemark *r = &module->remarks.data[i];
+    if (r->span.source == span.source && r->span.start == span.start && r->text == text) return;
+  }
+  VEC_PUSH(module->arena, &module->remarks, ((ModuleRemark){span, text}));
+}
+
 int module_note(Module *module, int code, const char *text, Span span) {
   for (size_t i = 0; i < module->notes.count; i++) {
     const ModuleNote *note = &module->notes.data[i];

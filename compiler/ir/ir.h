@@ -259,7 +259,14 @@ typedef struct ModuleNote {
   Span span;
 } ModuleNote;
 
+/// Why something was not made simpler, for who asks (`bloc check -v`).
+typedef struct ModuleRemark {
+  Span span;
+  const char *text;
+} ModuleRemark;
+
 struct Module {
+  VEC(ModuleRemark) remarks;
   VEC(ModuleNote) notes;
   Arena *arena;
   Interner *names;
@@ -280,6 +287,8 @@ const Type *type_with_leading(Module *module, const Type *type, const Dim *exten
 const Dim *type_entries(Module *module, const Type *type);
 const char *type_text(Module *module, const Type *type); // "f64[n, d]"
 
+/// Keeps a remark; the same one only once.
+void module_remark(Module *module, Span span, const char *text);
 /// The number of the row (code, text, span), added when it is new.
 int module_note(Module *module, int code, const char *text, Span span);
 /// Row `number` says nothing: it counts how often the program came by (for a condition that is a

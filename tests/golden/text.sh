@@ -1,14 +1,16 @@
 #!/usr/bin/env bash
 # The exact words: `bloc check FILE` for each program in tests/golden/text is compared with FILE's .txt.
-# `text.sh BLOC FOLDER --accept` writes the files anew; read the diff before you commit it.
+# In the folder `verbose` it is `bloc check -v FILE`. `text.sh BLOC FOLDER --accept` writes the files anew; read the diff before you commit it.
 #
 # usage: text.sh BLOC FOLDER [--accept]
 set -uo pipefail
 bloc=$1
 cd "$2"
 failures=0
+flags=()
+[ "$(basename "$PWD")" = verbose ] && flags=(-v)
 for file in *.blo; do
-  output=$("$bloc" check "$file" 2>&1)
+  output=$("$bloc" check "${flags[@]}" "$file" 2>&1)
   if [ "${3:-}" = --accept ]; then
     printf '%s\n' "$output" >"${file%.blo}.txt"
   elif ! diff <(printf '%s\n' "$output") "${file%.blo}.txt" >/tmp/golden.$$; then

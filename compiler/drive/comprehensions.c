@@ -1,0 +1,141 @@
+// `bloc check -v`: what each comprehension of the file became, and why it is not less.
+//
+// Enters: a built and optimised program. Leaves: lines on stdout, in the order of the file. The ops
+// of the optimised IR carry the place they were written at; each belongs to the innermost
+// comprehension around it. What belongs to none is elementwise work and views, which are computed
+// where they are read.
+#include "drive/pipeline.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+typedef enum Kind {
+  KIND_DOT,
+  KIND_CONV,
+  KIND_REDUCE,
+  KIND_GATHER,
+  KIND_SCATTER,
+  KIND_SORT,
+  KIND_SOLVE,
+  KIND_LOOP,
+  KIND_COUNT
+} Kind;
+
+static const char *const kind_texts[KIND_COUNT] = {"matrix product", "convolution", "reduction",
+                                                   "gather",         "scatter",     "sort",
+                                                   "linear system",  "loop"};
+
+typedef struct Found { // one comprehension
+  const Node *node;
+  bool kinds[KIND_COUNT];
+} Found;
+
+typedef struct Search {
+  Arena *arena;
+  uint32_t source;
+  VEC(Found) found;
+} Search;
+
+static void find_comprehensions(void *self, Node *node) {
+  Search *s = self;
+  if (node->kind == EXPR_FOR) VEC_PUSH(s->arena, &s->found, ((Found){.node = node}));
+  node_children(node, find_comprehensions, s);
+}
+
+static bool inside(Span inner, Span outer) {
+  return inner.source == outer.source && inner.start >= outer.start && inner.end <= outer.end;
+}
+
+static Found *innermost(Search *s, Span span) {
+  Found *best = NULL;
+  for (size_t i = 0; i < s->found.count; i++) {
+    Found *f = &s->found.data[i];
+    if (inside(span, f->node->span) && (!best || inside(f->node->span, best->node->span))) best = f;
+  }
+  return best;
+}
+
+static int kind_of(const Op *op) {
+  switch (op->code) {
+  case OP_DOT:
+    return op->attr.dot.contract_count ? KIND_DOT : KIND_COUNT;
+  case OP_CONV:
+    return KIND_CONV;
+  case OP_REDUCE_SUM:
+  case OP_REDUCE_MAX:
+  case OP_REDUCE_PROD:
+  case OP_ARGMAX:
+  case OP_CUMSUM:
+    return KIND_REDUCE;
+  case OP_GATHER:
+  case OP_DYNAMIC_SLICE:
+    return KIND_GATHER;
+  case OP_SCATTER_ADD:
+  case OP_DYNAMIC_UPDATE:
+    return KIND_SCATTER;
+  case OP_ARGSORT:
+    return KIND_SORT;
+  case OP_CHOLESKY:
+  case OP_TRISOLVE:
+  case OP_SOLVE:
+    return KIND_SOLVE;
+  case OP_LOOP:
+    return KIND_LOOP;
+  default:
+    return KIND_COUNT;
+  }
+}
+
+static void collect(Search *s, const Block *block) {
+  for (const Op *op = block->first; op; op = op->next) {
+    for (int i = 0; i < op->region_count; i++) collect(s, op->regions[i]);
+    int kind = kind_of(op);
+    Found *f = kind < KIND_COUNT ? innermost(s, op->span) : NULL;
+    if (f) f->kinds[kind] = true;
+  }
+}
+
+static void print_place(const Source *source, Span span) {
+  Position at = source_position(source, span.start);
+  printf("%s:%u:%u: ", source->path, at.line, at.column);
+}
+
+static void print_found(const Source *source, const Found *f) {
+  print_place(source, f->node->span);
+  const NodeList *binders = &f->node->as.comprehension.binders;
+  for (size_t i = 0; i < binders->count; i++)
+    printf("%s%s", i ? ", " : "for ", binders->data[i]->as.binder.name.name);
+  const char *separator = ": ";
+  for (int k = 0; k < KIND_COUNT; k++) {
+    if (!f->kinds[k]) continue;
+    printf("%s%s", separator, kind_texts[k]);
+    separator = ", ";
+  }
+  printf("%s\n", separator[0] == ':' ? ": computed where it is read" : "");
+}
+
+static int by_place(const void *a, const void *b) {
+  const ModuleRemark *x = a, *y = b;
+  return (x->span.start > y->span.start) - (x->span.start < y->span.start);
+}
+
+void print_comprehensions(Pipeline *p) {
+  Search s = {.arena = p->arena, .source = p->file->span.source};
+  const Source *source = source_get(p->compilation->sources, s.source);
+  find_comprehensions(&s, p->file);
+  Module *module = p->built->module;
+  for (size_t i = 0; i < module->funcs.count; i++) collect(&s, module->funcs.data[i]->body);
+  if (module->remarks.count)
+    qsort(module->remarks.data, module->remarks.count, sizeof *module->remarks.data, by_place);
+  for (size_t i = 0; i < s.found.count; i++) {
+    const Found *f = &s.found.data[i];
+    print_found(source, f);
+    for (size_t k = 0; f->kinds[KIND_GATHER] && k < module->remarks.count; k++) {
+      const ModuleRemark *r = &module->remarks.data[k];
+      if (innermost(&s, r->span) != f) continue;
+      printf("  ");
+      print_place(source, r->span);
+      printf("%s\n", r->text);
+    }
+  }
+}
