@@ -294,6 +294,7 @@ static int last_dependency(const Work *w, const GroupList *groups) {
 // what it reads of a must be aligned.
 static bool can_absorb(const GroupList *groups, int a, int b) {
   const Group *target = groups->data[a], *moved = groups->data[b];
+  if (target->rows != moved->rows) return false;
   for (size_t i = 0; i < moved->works.count; i++) {
     const Work *w = moved->works.data[i];
     if (!can_follow_rows(w, w->row)) return false;
@@ -304,8 +305,9 @@ static bool can_absorb(const GroupList *groups, int a, int b) {
   return !moved->tail.count && !moved->alone && !target->alone;
 }
 
-// A reader of two groups, aligned with both along one axis, shows that their rows are the same:
-// they become one. Only groups without a tail move.
+// A reader of two groups of as many rows, aligned with both along one axis, shows that their rows
+// are the same: they become one. (Of longer rows it may read or write only the first, as a slice
+// does.) Only groups without a tail move.
 static void join_groups(Lowering *l, GroupList *groups, const Work *w) {
   int b = last_dependency(w, groups);
   for (int a = b - 1; a >= 0; a--) {
