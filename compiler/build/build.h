@@ -42,6 +42,8 @@ typedef struct LevelProblem {
   const char *method;
   const char *start_methods; // methods that differentiate the start value, for help; may be NULL
   bool checkpoints; // the method has a parameter `checkpoint`, and it is false
+  const char *step_methods;  // methods that accept a discrete upper level, for help; may be NULL
+  bool takes_steps;          // the method is one of them
 } LevelProblem;
 
 typedef struct BuildOptions {

@@ -212,7 +212,8 @@ static const char *start_methods(Context *c) {
     for (size_t k = 0; k < files->data[i]->as.file.items.count; k++) {
       Node *item = files->data[i]->as.file.items.data[k];
       bool found = false;
-      if (item->kind == ITEM_METHOD) node_children(item, find_start, &found);
+      if (item->kind == ITEM_METHOD && !method_moves_x(item))
+        node_children(item, find_start, &found);
       if (!found) continue;
       bool cold = false;
       for (size_t n = 0; n < item->as.method.params.count; n++)
@@ -260,6 +261,8 @@ static void check_levels(Context *c, Func *upper, Func *lower, Func *start, Func
                           .lower_span = stage->lower.node->span,
                           .method = instance_name(stage->method),
                           .start_methods = start_methods(c),
+                          .step_methods = methods_that_accept(c, "discrete", "upper"),
+                          .takes_steps = method_accepts(stage->method->node, "discrete", "upper"),
                           .checkpoints = may_checkpoint(stage->method)};
   describe_upper(c, stage, &problem);
   const ProblemVariable *last = &problem.upper_variables[problem.upper_count - 1];

@@ -445,8 +445,7 @@ bool method_accepts(const Node *method, const char *first, const char *second) {
 
 enum { NAMED_METHODS = 3 };
 
-// Methods of every file that accept a trait, for the help text.
-static const char *methods_that_accept(Context *c, const char *first, const char *second) {
+const char *methods_that_accept(Context *c, const char *first, const char *second) {
   TextBuffer list = text_buffer(c->build->arena);
   const NodeList *files = &c->build->program->files;
   int count = 0;

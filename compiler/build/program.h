@@ -542,6 +542,8 @@ Staged *method_report(Context *c, const Deferred *report);
 /// The step block has a `set x = ...`.
 bool method_moves_x(const Node *method);
 bool method_accepts(const Node *method, const char *first, const char *second);
+/// Names of the methods of every file that accept a trait, for help; NULL: none.
+const char *methods_that_accept(Context *c, const char *first, const char *second);
 /// Reports E0420 / E0405 mistakes that need no evaluation.
 bool method_check_traits(Context *c);
 

@@ -93,14 +93,22 @@ static void check_upper_variables(const Checker *c) {
     const ProblemVariable *variable = &p->upper_variables[i];
     Dependence lower = depends(c, p->lower, variable), upper = depends(c, p->upper, variable);
     Dependence start = depends(c, p->start, variable);
-    if (lower == DEPENDS_STEPWISE && upper != DEPENDS_SMOOTHLY && start != DEPENDS_SMOOTHLY) {
+    bool steps_only =
+        lower == DEPENDS_STEPWISE && upper != DEPENDS_SMOOTHLY && start != DEPENDS_SMOOTHLY;
+    if (steps_only && !p->takes_steps) {
       Diagnostic *d =
           say(c, E0421, variable->span,
               phrase(c, "the upper variable `%s` reaches the lower problem only through steps",
                      variable->name));
       diagnostic_label(d, p->lower_objective, "its derivative by `%s` is 0 everywhere",
                        variable->name);
-      diagnostic_help(d, "use a smooth stand-in, like `sigmoid` for a comparison");
+      if (p->step_methods)
+        diagnostic_help(d,
+                        "use a smooth stand-in, like `sigmoid` for a comparison, or a method that "
+                        "takes no derivative by it: %s",
+                        p->step_methods);
+      else
+        diagnostic_help(d, "use a smooth stand-in, like `sigmoid` for a comparison");
       continue;
     }
     bool unreached = lower == DEPENDS_NOT && start == DEPENDS_NOT;
