@@ -3,9 +3,13 @@
 // Enters: `batch b = sample(train, 128);` at a point. Leaves: an object whose columns are gathers
 // by `index`, made on demand. `sample` draws without replacement anew for every draw; `shuffle`
 // walks through a fresh order each epoch; `sequence` walks in table order. A batch as large as its
-// table, and every batch under `full(f)`, is the table itself.
+// table, and every batch under `full(f)`, is the table itself. With `where = col` the same is done
+// with the rows where col holds, whose numbers are packed first; how many they are is known only
+// while running, and fewer than the batch has are a note (E0703).
 #include "build/program.h"
 #include "build/staging.h"
+
+#include <string.h>
 
 typedef struct Batch {
   Context *context;
@@ -15,8 +19,9 @@ typedef struct Batch {
   const Dim *rows, *size; // of the table, of the batch
   Builtin sampler;
   bool whole;
-  Value *index; // made on demand
-  Map *columns; // Name -> Staged
+  const Node *filter; // `where = ...`, or NULL
+  Value *index;       // made on demand
+  Map *columns;       // Name -> Staged
 } Batch;
 
 static Builtin sampler_of(const Node *value) {
@@ -41,10 +46,67 @@ static Value *index_range(Context *c, const Dim *size) {
   return ir_iota(&c->e->builder, type, 0);
 }
 
-static Value *sampled_index(Context *c, Batch *batch, Value *key, Value *start) {
+// Rows that may be drawn: `numbers` NULL for all of the table.
+typedef struct Choice {
+  Value *count, *numbers;
+} Choice;
+
+// The truth values of `where`, one per row. They belong to the data: no variable is seen.
+static Value *filter_value(Context *c, const Batch *batch) {
+  const Node *node = batch->filter;
+  Point *point = c->point;
+  c->point = NULL;
+  Staged *given = evaluate(c->e, node, NULL, NULL);
+  c->point = point;
+  if (staged_is_poison(given)) return NULL;
+  const Type *type = given->kind == STAGED_TENSOR ? given->tensor->type : NULL;
+  if (type && type->dtype == DT_BOOL && type->rank == 1 && type->shape[0] == batch->rows)
+    return given->tensor;
+  Diagnostic *d = mistake(c->e, E0303, node->span,
+                          "`where` wants a truth value for each row of `%s`; this is %s",
+                          batch->table->name, staged_describe(c->e, given));
+  diagnostic_help(d, "give a column of the table, `where = %s.ok`, with `ok: bool`",
+                  batch->table->name);
+  return NULL;
+}
+
+// Row r with col[r] goes to the place that the rows before it leave free.
+static bool choose_rows(Context *c, const Batch *batch, Choice *choice) {
+  Builder *b = &c->e->builder;
+  *choice = (Choice){.count = ir_dim(b, batch->rows)};
+  if (!batch->filter) return true;
+  Value *holds = filter_value(c, batch);
+  if (!holds) return false;
+  Value *ones = ir_convert(b, holds, DT_I64), *rows = index_range(c, batch->rows);
+  Value *place = ir_cumsum(b, ones, 0, false, true), *size = ir_dim(b, batch->size);
+  int8_t axis = 0;
+  choice->numbers =
+      ir_scatter_add(b, ir_zero(b, rows->type), ir_binary(b, OP_MUL, ones, rows), 1, &axis, &place);
+  choice->count = ir_sum_all(b, ones);
+  Span span = b->span;
+  b->span = batch->filter->span;
+  ir_note(b, ir_compare(b, COMPARE_LT, choice->count, size), E0703,
+          arena_printf(c->build->arena,
+                       "the batch `%s` has %s rows, and fewer rows of `%s` satisfy its `where`",
+                       batch->node->as.batch.name.name, dim_phrase(c->e, batch->size),
+                       batch->table->name));
+  b->span = span;
+  choice->count = ir_binary(b, OP_MAX, choice->count, size);
+  return true;
+}
+
+static Value *chosen_rows(Context *c, const Choice *choice, Value *index) {
+  if (!choice->numbers) return index;
+  int8_t axis = 0;
+  return ir_gather(&c->e->builder, choice->numbers, 1, &axis, &index);
+}
+
+static Value *sampled_index(Context *c, Batch *batch, const Choice *choice, Value *key,
+                            Value *start) {
   const Type *type = type_get(c->module, DT_I64, 1, &batch->size);
-  Value *operands[] = {key, start, ir_dim(&c->e->builder, batch->rows)};
-  return ir_random_rows(&c->e->builder, RANDOM_INDEX, type, operands, 3, 1);
+  Value *operands[] = {key, start, choice->count};
+  Value *index = ir_random_rows(&c->e->builder, RANDOM_INDEX, type, operands, 3, 1);
+  return chosen_rows(c, choice, index);
 }
 
 static const Level *batch_level(const Batch *batch) {
@@ -52,22 +114,28 @@ static const Level *batch_level(const Batch *batch) {
   return map_has(stage->lower_batches, batch->node) ? &stage->lower : &stage->upper;
 }
 
+// NULL after a report.
 static Value *batch_index(Context *c, Batch *batch) {
   Builder *b = &c->e->builder;
   if (batch->whole) return index_range(c, batch->rows);
+  Choice choice;
+  if (!choose_rows(c, batch, &choice)) return NULL;
   if (batch->sampler == BUILTIN_SAMPLE)
-    return sampled_index(c, batch, batch_key(c, batch, c->e->dynamic.key), scalar_int(c, 0));
+    return sampled_index(c, batch, &choice, batch_key(c, batch, c->e->dynamic.key),
+                         scalar_int(c, 0));
   Value *size = ir_dim(b, batch->size);
-  Value *per_epoch = ir_binary(b, OP_DIV, ir_dim(b, batch->rows), size);
+  Value *per_epoch = ir_binary(b, OP_DIV, choice.count, size);
   Value *number = level_iteration(c, batch->point->stage, batch_level(batch));
   Value *start = ir_binary(b, OP_MUL, ir_binary(b, OP_MOD, number, per_epoch), size);
   if (batch->sampler == BUILTIN_SEQUENCE) {
     const Type *type = type_get(c->module, DT_I64, 1, &batch->size);
-    return ir_binary(b, OP_ADD, index_range(c, batch->size), ir_broadcast_suffix(b, start, type));
+    Value *index =
+        ir_binary(b, OP_ADD, index_range(c, batch->size), ir_broadcast_suffix(b, start, type));
+    return chosen_rows(c, &choice, index);
   }
   Value *epoch = ir_binary(b, OP_DIV, number, per_epoch);
   Value *stream = key_fold_hash(c, c->seed, place_hash("stage", batch->point->stage->name));
-  return sampled_index(c, batch, key_fold(c, batch_key(c, batch, stream), epoch), start);
+  return sampled_index(c, batch, &choice, key_fold(c, batch_key(c, batch, stream), epoch), start);
 }
 
 // Runs `make` at the batch's own point, so that its values are good wherever the point is.
@@ -87,10 +155,13 @@ static Staged *batch_column(Context *c, Batch *batch, Name name, Span span) {
   const Field *field = field_of_table(c->build, batch->table->node, name);
   if (!field) return NULL;
   Staged *column = field_value(c, field, span);
-  if (column->kind != STAGED_TENSOR || batch->whole) return column;
+  if (staged_is_poison(column) || batch->whole) return column;
   int8_t axis = 0;
   Value *indices[] = {batch->index};
-  return staged_tensor(c->e, ir_gather(&c->e->builder, column->tensor, 1, &axis, indices));
+  if (column->kind == STAGED_TENSOR)
+    return staged_tensor(c->e, ir_gather(&c->e->builder, column->tensor, 1, &axis, indices));
+  Staged *index = staged_tensor(c->e, batch->index);
+  return operate_index(c->e, column, &index, 1, span);
 }
 
 static Staged *batch_member(Evaluator *e, const Object *object, Name name, Span span) {
@@ -107,6 +178,10 @@ static Staged *batch_member(Evaluator *e, const Object *object, Name name, Span 
     value = no_value(c, span, "no batch is drawn here: there is no step");
   } else {
     if (!batch->index) batch->index = batch_index(c, batch);
+    if (!batch->index) {
+      leave_point(c, &builder, &dynamic);
+      return staged_poison;
+    }
     Name index = intern(c->build->compilation->names, "index");
     value = name == index && !field_of_table(c->build, batch->table->node, name)
                 ? staged_tensor(e, batch->index)
@@ -117,16 +192,25 @@ static Staged *batch_member(Evaluator *e, const Object *object, Name name, Span 
   return value;
 }
 
-static const Node *table_argument(Context *c, const Node *node, const Node *call) {
+// `sample(table, B, where = col)`: gives the table, fills the filter. NULL after a report.
+static const Node *table_argument(Context *c, const Node *node, const Node *call,
+                                  const Node **filter) {
   const NodeList *arguments = &call->as.call.arguments;
+  size_t positional = 0;
   for (size_t i = 0; i < arguments->count; i++) {
     const Node *argument = arguments->data[i];
-    if (!argument->as.argument.name.name) continue;
-    report(build_diagnostics(c->build), E0211, argument->span, "`%s` of a batch comes later",
-           argument->as.argument.name.name);
-    return NULL;
+    Name name = argument->as.argument.name.name;
+    positional += !name;
+    if (!name) continue;
+    if (strcmp(name, "where") != 0) {
+      Diagnostic *d = report(build_diagnostics(c->build), E0304, argument->span,
+                             "a batch has no argument `%s`", name);
+      diagnostic_help(d, "`where = table.col` draws among the rows where col holds");
+      return NULL;
+    }
+    *filter = argument->as.argument.value;
   }
-  const Node *table = arguments->count == 2 ? arguments->data[0]->as.argument.value : NULL;
+  const Node *table = positional == 2 ? arguments->data[0]->as.argument.value : NULL;
   const Binding *binding = table && table->kind == EXPR_NAME ? table->as.name.binding : NULL;
   if (binding && binding->kind == BIND_TABLE) return table;
   Diagnostic *d = report(build_diagnostics(c->build), E0303, table ? table->span : node->span,
@@ -156,8 +240,21 @@ static bool batch_size(Context *c, Batch *batch, const Node *value) {
     return false;
   }
   DimTable *dims = c->module->dims;
-  if (c->e->dynamic.full || batch->rows == batch->size)
+  if (c->e->dynamic.full && batch->filter) {
+    Diagnostic *d = report(build_diagnostics(c->build), E0207, batch->filter->span,
+                           "`full` of an objective needs whole tables, and the batch `%s` takes a "
+                           "part whose size is known only while running",
+                           batch->node->as.batch.name.name);
+    diagnostic_help(d,
+                    "weigh the rows by `f64(%s.ok)` instead, or choose a method that draws "
+                    "batches only",
+                    batch->table->name);
+    return false;
+  }
+  if (c->e->dynamic.full || (batch->rows == batch->size && !batch->filter))
     batch->whole = true;
+  else if (batch->rows == batch->size)
+    return true;
   else if (dim_difference(dims, batch->rows, batch->size, &difference) && difference < 0)
     return batch_too_large(c, batch, size->span);
   else if (!dim_difference(dims, batch->rows, batch->size, &difference))
@@ -181,12 +278,13 @@ Staged *batch_value(Context *c, Point *point, const Node *node) {
                        "`sequence(table, B)`");
     return staged_poison;
   }
-  const Node *table = table_argument(c, node, value);
+  const Node *filter = NULL, *table = table_argument(c, node, value, &filter);
   if (!table) return staged_poison;
   Batch *batch = ARENA_NEW(c->build->arena, Batch);
   *batch = (Batch){.context = c,
                    .point = point,
                    .node = node,
+                   .filter = filter,
                    .sampler = sampler,
                    .table = table->as.name.binding,
                    .columns = map_create(c->build->arena)};

@@ -102,6 +102,7 @@ static Func *step_func(Context *c, bool *ok) {
   *ok = step_run(c, &state, &step);
   if (!*ok) return NULL;
   step_stop(c, &step.next);
+  step_ensures(c, &step);
   return step.hypergradient ? function_finish(c, step.hypergradient) : NULL;
 }
 

@@ -136,27 +136,67 @@ static const LevelVariable *stage_variable(Stage *stage, Name name, const Level 
   return NULL;
 }
 
-// A solved variable of an earlier stage is an input of the entry, leaf by leaf.
-static Staged *frozen_value(Context *c, Stage *stage, const LevelVariable *variable, Span span) {
-  Staged *known = map_get(c->columns, variable);
-  if (known) return known;
-  if (!c->entry || c->test)
-    return no_value(c, span, "the results of stage `%s` are not known here", stage->name);
+// A result of an earlier stage is an input of the entry, leaf by leaf.
+static Staged *frozen_leaves(Context *c, const Stage *stage, Name name, Staged *like) {
   Arena *arena = c->build->arena;
   NameList list = {0};
-  leaf_names(arena, c->build->compilation->names, variable->name, staged_layout(variable->like),
-             &list);
+  leaf_names(arena, c->build->compilation->names, name, staged_layout(like), &list);
   ValueList likes = {0}, leaves = {0};
-  staged_leaves(c->e, variable->like, &likes);
+  staged_leaves(c->e, like, &likes);
   for (size_t i = 0; i < likes.count; i++) {
-    const char *name = arena_printf(arena, "%s.%s", stage->name, list.data[i]);
-    Value *leaf = entry_input(c, name, likes.data[i]->type, BLO_ROLE_STATE, -1);
-    VEC_PUSH(arena, &leaves, leaf);
+    const char *leaf = arena_printf(arena, "%s.%s", stage->name, list.data[i]);
+    VEC_PUSH(arena, &leaves, entry_input(c, leaf, likes.data[i]->type, BLO_ROLE_STATE, -1));
   }
   Value *const *next = leaves.data;
-  Staged *value = staged_rebuild(c->e, variable->like, &next);
-  map_put(c->columns, variable, value);
+  return staged_rebuild(c->e, like, &next);
+}
+
+// Stages run in the order of the file: only what lies behind is known.
+static bool ran_before(Context *c, Stage *stage, Span span) {
+  if (!c->stage || stage_number(c, stage) < stage_number(c, c->stage)) return true;
+  if (c->stage == stage && stage->finishing) return true;
+  Diagnostic *d =
+      report(build_diagnostics(c->build), E0207, span,
+             "the results of stage `%s` are not known in stage `%s`", stage->name, c->stage->name);
+  diagnostic_help(d, "stages run in the order of the file, and read those before them");
+  return false;
+}
+
+static Staged *frozen_value(Context *c, Stage *stage, const Binding *binding, Name name,
+                            Staged *like, Span span) {
+  // While a test is set up, functions are only looked at.
+  if (c->test && c->test->results) return test_member(c, stage, binding, span);
+  if (!c->entry)
+    return no_value(c, span, "the results of stage `%s` are not known here", stage->name);
+  Staged *known = map_get(c->columns, binding);
+  if (known) return known;
+  if (!ran_before(c, stage, span)) return staged_poison;
+  Staged *value = staged_is_poison(like) ? like : frozen_leaves(c, stage, name, like);
+  map_put(c->columns, binding, value);
   return value;
+}
+
+static Staged *frozen_variable(Context *c, Stage *stage, const LevelVariable *variable, Span span) {
+  return frozen_value(c, stage, variable->node->as.var.binding, variable->name, variable->like,
+                      span);
+}
+
+static Staged *frozen_state(Context *c, Stage *stage, const Node *node, Span span) {
+  const TypeSpec *spec = evaluate_type(c->e, node->as.state.type, NULL);
+  if (!spec) return staged_poison;
+  Builder builder = c->e->builder;
+  c->e->builder = builder_at(c->scratch);
+  Staged *like = zeros_of_spec(c->e, spec);
+  c->e->builder = builder;
+  return frozen_value(c, stage, node->as.state.binding, node->as.state.name.name, like, span);
+}
+
+static const Node *stage_report(const Stage *stage, Name name) {
+  const NodeList *lists[] = {&stage->upper.reports, &stage->lower.reports};
+  for (int i = 0; i < 2; i++)
+    for (size_t k = 0; k < lists[i]->count; k++)
+      if (lists[i]->data[k]->as.report.name.name == name) return lists[i]->data[k];
+  return NULL;
 }
 
 static Staged *stage_member(Evaluator *e, const Object *object, Name name, Span span) {
@@ -165,10 +205,19 @@ static Staged *stage_member(Evaluator *e, const Object *object, Name name, Span 
   Stage *stage = ((void **)object->data)[1];
   const Level *level;
   const LevelVariable *variable = stage_variable(stage, name, &level);
-  if (!variable) return NULL;
-  if (c->point && c->point->stage == stage)
-    return point_value(c, c->point, variable->node->as.var.binding, span);
-  return frozen_value(c, stage, variable, span);
+  bool inside = c->point && c->point->stage == stage;
+  if (variable && inside) return point_value(c, c->point, variable->node->as.var.binding, span);
+  if (variable) return frozen_variable(c, stage, variable, span);
+  for (int i = 0; i < level_state_count(stage); i++) {
+    const Node *node = level_state_node(stage, i);
+    if (node->as.state.name.name != name) continue;
+    return inside ? point_value(c, c->point, node->as.state.binding, span)
+                  : frozen_state(c, stage, node, span);
+  }
+  const Node *shown = stage_report(stage, name);
+  if (!shown || !(c->test || inside)) return NULL;
+  return inside ? point_value(c, c->point, shown->as.report.binding, span)
+                : test_member(c, stage, shown->as.report.binding, span);
 }
 
 static Stage *stage_of_node(const Context *c, const Node *node) {
@@ -203,7 +252,7 @@ static Staged *level_name(Context *c, const Binding *binding, Span span) {
     if (!map_has(stage->names, binding) || binding->kind != BIND_VAR) continue;
     const Level *level;
     const LevelVariable *variable = stage_variable(stage, binding->name, &level);
-    if (variable && stage != c->stage) return frozen_value(c, stage, variable, span);
+    if (variable && stage != c->stage) return frozen_variable(c, stage, variable, span);
   }
   if (binding->kind == BIND_LOCAL) return NULL;
   return no_value(c, span, "`%s` has no value here: it belongs to a level", binding->name);
@@ -314,6 +363,7 @@ Context *context_create(Build *build, Module *module) {
   if (!build->failed_items) build->failed_items = c->e->failed_items;
   c->e->failed_items = build->failed_items;
   c->scratch = block_create(module, NULL);
+  c->makes = -1;
   c->e->builder = builder_at(c->scratch);
   c->dims = map_create(arena);
   c->made = map_create(arena);

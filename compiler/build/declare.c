@@ -1,15 +1,16 @@
 // Declared dims and data: rows of the program's description, and values inside entries.
 //
 // Enters: `dim` and `data` items of the user's file. Leaves: `Field`s in file order with their
-// types; in an entry a field is an input, unless the program makes it (an initialiser) and the
-// entry is the one that makes it, or a test draws it.
+// types, one row of blo_program.data per leaf; in an entry a field is an input, unless the program
+// makes it (made.c) in this very entry, or a test gives or draws it.
 #include "build/program.h"
 
+#include <limits.h>
 #include <string.h>
 
 // ---- what is declared
 
-static void collect_data(Build *b, const Node *data) {
+static void collect_data(Build *b, const Node *data, const Node *stage) {
   bool in_table = data->as.data.name.name != NULL;
   for (size_t i = 0; i < data->as.data.fields.count; i++) {
     const Node *node = data->as.data.fields.data[i];
@@ -17,11 +18,12 @@ static void collect_data(Build *b, const Node *data) {
     const char *name = node->as.field.name.name;
     Field field = {.node = node,
                    .data = data,
+                   .stage = stage,
                    .name = name,
                    .in_table = in_table,
-                   .computed = node->as.field.initial != NULL,
-                   .index = (int)b->fields.count};
+                   .computed = node->as.field.initial != NULL};
     if (in_table) field.name = arena_printf(b->arena, "%s.%s", data->as.data.name.name, name);
+    if (stage) field.name = arena_printf(b->arena, "%s.%s", stage->as.stage.name.name, field.name);
     VEC_PUSH(b->arena, &b->fields, field);
   }
 }
@@ -30,12 +32,17 @@ void declare_collect(Build *b) {
   const NodeList *items = &b->program->file->as.file.items;
   for (size_t i = 0; i < items->count; i++) {
     const Node *item = items->data[i];
-    if (item->kind == ITEM_DATA) collect_data(b, item);
+    if (item->kind == ITEM_DATA) collect_data(b, item, NULL);
+    if (item->kind == ITEM_STAGE)
+      for (size_t k = 0; k < item->as.stage.items.count; k++)
+        if (item->as.stage.items.data[k]->kind == ITEM_DATA)
+          collect_data(b, item->as.stage.items.data[k], item);
     if (item->kind != ITEM_DIMS) continue;
     for (size_t k = 0; k < item->as.dims.dims.count; k++)
       if (item->as.dims.dims.data[k]->kind == PART_DIM)
         VEC_PUSH(b->arena, &b->dims, item->as.dims.dims.data[k]);
   }
+  made_find_moments(b);
 }
 
 const Field *field_of_binding(const Build *b, const Binding *binding) {
@@ -93,28 +100,92 @@ static const Dim *declared_classes(Context *c, const Node *set) {
   return static_dim(c->e, given, &count, set->span, "the number of classes") ? count : NULL;
 }
 
-static const Type *declared_type(Context *c, const Field *field, const Dim *rows) {
+// The type of one row (or of the whole, outside of tables); NULL after a report.
+static const TypeSpec *declared_spec(Context *c, const Field *field) {
   const Node *node = field->node->as.field.type;
   const TypeSpec *spec = evaluate_type(c->e, node, NULL);
   if (!spec) return NULL;
-  bool real = spec->kind == SPEC_REAL, integer = spec->kind == SPEC_INT;
-  if ((spec->kind != SPEC_TENSOR && !real && !integer) || spec->any_shape) {
-    if (spec->kind != SPEC_ANY)
-      report(build_diagnostics(c->build), spec->kind == SPEC_STRUCT ? E0211 : E0303, node->span,
-             spec->kind == SPEC_STRUCT ? "data of a struct type comes later"
-                                       : "data has an element type and dims, like `f64[n, d]`");
+  bool scalar = spec->kind == SPEC_REAL || spec->kind == SPEC_INT;
+  if (scalar || (spec->kind == SPEC_TENSOR && spec->real_dtype && !spec->any_shape)) {
+    TypeSpec *plain = ARENA_NEW(c->build->arena, TypeSpec);
+    *plain = (TypeSpec){.kind = SPEC_TENSOR,
+                        .dtype = spec->kind == SPEC_INT ? DT_I64 : c->e->real,
+                        .rank = scalar ? 0 : spec->rank,
+                        .shape = spec->shape,
+                        .span = spec->span};
+    return plain;
+  }
+  bool data = spec->kind == SPEC_TENSOR || spec->kind == SPEC_STRUCT || spec->kind == SPEC_TUPLE ||
+              spec->kind == SPEC_ARRAY;
+  if (data && !spec->any_shape) return spec;
+  if (spec->kind != SPEC_ANY)
+    report(build_diagnostics(c->build), E0303, node->span,
+           "data has an element type and dims, like `f64[n, d]`, or is a struct of such");
+  return NULL;
+}
+
+// The whole column: in a table every leaf has the rows as a further first axis.
+static const TypeSpec *column_spec(Context *c, const TypeSpec *row, const Dim *rows, Span span) {
+  if (!rows) return row;
+  Arena *arena = c->build->arena;
+  TypeSpec *spec = ARENA_NEW(arena, TypeSpec);
+  if (row->kind != SPEC_TENSOR) {
+    const TypeSpec **items = ARENA_ARRAY(arena, const TypeSpec *, 1);
+    items[0] = row;
+    *spec = (TypeSpec){
+        .kind = SPEC_ARRAY, .extent = rows, .items = items, .count = 1, .span = row->span};
+    return spec;
+  }
+  if (row->rank + 1 > MAX_RANK) {
+    report(build_diagnostics(c->build), E0303, span, "data has at most %d axes", MAX_RANK);
     return NULL;
   }
-  Dtype dtype = integer ? DT_I64 : real || spec->real_dtype ? c->e->real : spec->dtype;
-  const Dim *shape[MAX_RANK];
-  int rank = 0, inner = real || integer ? 0 : spec->rank;
-  if (field->in_table) shape[rank++] = rows;
-  if (rank + inner > MAX_RANK) {
-    report(build_diagnostics(c->build), E0303, node->span, "data has at most %d axes", MAX_RANK);
-    return NULL;
+  const Dim **shape = ARENA_ARRAY(arena, const Dim *, (size_t)row->rank + 1);
+  shape[0] = rows;
+  for (int i = 0; i < row->rank; i++) shape[i + 1] = row->shape[i];
+  *spec = *row;
+  spec->rank++;
+  spec->shape = shape;
+  return spec;
+}
+
+// Layout and leaf types, from a value that is made where nothing uses it.
+static bool declare_leaves(Context *c, FieldValue *value) {
+  Builder builder = c->e->builder;
+  c->e->builder = builder_at(c->scratch);
+  value->like = zeros_of_spec(c->e, value->whole);
+  c->e->builder = builder;
+  if (staged_is_poison(value->like)) return false;
+  ValueList leaves = {0};
+  NameList names = {0};
+  staged_leaves(c->e, value->like, &leaves);
+  leaf_names(c->build->arena, c->build->compilation->names, value->field->name,
+             staged_layout(value->like), &names);
+  for (size_t i = 0; i < leaves.count; i++) {
+    VEC_PUSH(c->build->arena, &value->types, leaves.data[i]->type);
+    VEC_PUSH(c->build->arena, &value->names, names.data[i]);
   }
-  for (int i = 0; i < inner; i++) shape[rank++] = spec->shape[i];
-  return type_get(c->module, dtype, rank, shape);
+  return true;
+}
+
+// Rows of blo_program.data before this field's.
+static int first_row(Context *c, const Field *field) {
+  int row = 0;
+  for (const Field *before = c->build->fields.data; before != field; before++) {
+    const FieldValue *value = field_declared(c, before);
+    row += value ? (int)value->types.count : 1;
+  }
+  return row;
+}
+
+static bool classes_fit(Context *c, const FieldValue *value) {
+  if (!value->classes ||
+      (value->like->kind != STAGED_TREE && dtype_is_integer(value->types.data[0]->dtype)))
+    return true;
+  report(build_diagnostics(c->build), E0302, value->field->node->as.field.set->span,
+         "`classes` wants integers; `%s` is %s", value->field->name,
+         staged_describe(c->e, value->like));
+  return false;
 }
 
 const FieldValue *field_declared(Context *c, const Field *field) {
@@ -122,88 +193,69 @@ const FieldValue *field_declared(Context *c, const Field *field) {
   map_put(c->made, field->node, NULL);
   const Dim *rows = field->in_table ? table_rows(c, field->data) : NULL;
   if (field->in_table && !rows) return NULL;
-  const Type *type = declared_type(c, field, rows);
-  const Dim *classes = declared_classes(c, field->node->as.field.set);
-  if (!type) return NULL;
-  if (classes && !dtype_is_integer(type->dtype)) {
-    report(build_diagnostics(c->build), E0302, field->node->as.field.set->span,
-           "`classes` wants integers; `%s` is %s", field->name, type_text(c->module, type));
-    return NULL;
-  }
   FieldValue *value = ARENA_NEW(c->build->arena, FieldValue);
-  *value = (FieldValue){field, type, rows, classes};
+  *value = (FieldValue){.field = field, .extent = rows, .spec = declared_spec(c, field)};
+  value->classes = declared_classes(c, field->node->as.field.set);
+  if (!value->spec) return NULL;
+  value->whole = column_spec(c, value->spec, rows, field->node->as.field.type->span);
+  if (!value->whole || !declare_leaves(c, value) || !classes_fit(c, value)) return NULL;
+  value->row = first_row(c, field);
   map_put(c->made, field->node, value);
   return value;
 }
 
 // ---- values
 
-// The type one row of a computed column has.
-static TypeSpec row_spec(const FieldValue *field) {
-  int skip = field->extent ? 1 : 0;
-  return (TypeSpec){.kind = SPEC_TENSOR,
-                    .dtype = field->type->dtype,
-                    .rank = field->type->rank - skip,
-                    .shape = field->type->shape + skip,
-                    .span = field->field->node->as.field.type->span};
-}
-
-typedef struct Row {
-  Context *context;
-  const FieldValue *field;
-} Row;
-
-static Staged *computed_value(Context *c, const FieldValue *field, const Environment *environment) {
-  const Node *initial = field->field->node->as.field.initial;
-  TypeSpec spec = row_spec(field);
-  Staged *value = evaluate(c->e, initial, environment, &spec);
-  if (staged_is_poison(value)) return value;
-  const char *what = arena_printf(c->build->arena, "the data `%s`", field->field->name);
-  return coerce(c->e, value, &spec, true, initial->span, what);
-}
-
-// One row: the row variable, the lets, then the field.
-static Staged *computed_row(Evaluator *e, Value *counter, Staged *carries, void *self) {
-  (void)carries;
-  const Row *row = self;
-  const Node *data = row->field->field->data;
-  const Environment *environment = NULL;
-  // Rows draw for themselves.
-  if (e->dynamic.key) dynamic_draw(e, counter);
-  if (data->as.data.row_binding)
-    environment =
-        environment_add(e, environment, data->as.data.row_binding, staged_tensor(e, counter));
-  for (size_t i = 0; i < data->as.data.lets.count; i++)
-    environment = evaluate_let(e, data->as.data.lets.data[i], environment);
-  return computed_value(row->context, row->field, environment);
-}
-
-static Staged *compute_field(Context *c, const FieldValue *field, Span span) {
-  // One key for all columns of a table: a draw in a `let` is the same draw in each of them.
-  const Field *declared = field->field;
-  const char *name = declared->in_table ? declared->data->as.data.name.name : declared->name;
-  Value *key = key_fold_hash(c, c->seed, place_hash("data", name));
-  dynamic_step(c->e, key);
-  Row row = {c, field};
-  if (field->extent) return build_map(c->e, field->extent, computed_row, &row, span);
-  return computed_value(c, field, NULL);
-}
-
 static Staged *drawn_field(Context *c, const FieldValue *field) {
   uint64_t place = place_hash("synthetic", field->field->name);
   return draw_field(c, field, key_fold_hash(c, c->synthetic_seed, place));
 }
 
+// The leaves as inputs of the entry.
+static Staged *input_field(Context *c, const FieldValue *field) {
+  ValueList leaves = {0};
+  for (size_t i = 0; i < field->types.count; i++)
+    VEC_PUSH(c->build->arena, &leaves,
+             entry_input(c, field->names.data[i], field->types.data[i], BLO_ROLE_DATA,
+                         field->row + (int)i));
+  Value *const *next = leaves.data;
+  return staged_rebuild(c->e, field->like, &next);
+}
+
+// What a test says for one field: `data.train.x = ...;`.
+static Staged *given_field(Context *c, const FieldValue *field, const Setting *given) {
+  Staged *value = evaluate(c->e, given->value, given->environment, field->whole);
+  if (staged_is_poison(value)) return value;
+  const char *what = arena_printf(c->build->arena, "the data `%s`", field->field->name);
+  return coerce(c->e, value, field->whole, true, given->value->span, what);
+}
+
 static Staged *make_field(Context *c, const FieldValue *value, Span span) {
   const Field *field = value->field;
-  if (field->computed && c->computed_inline) {
-    take_seed(c);
-    return compute_field(c, value, span);
-  }
+  const Setting *given = c->test ? test_given_field(c, field) : NULL;
+  if (given) return given_field(c, value, given);
+  if (field->computed && made_here(c, field)) return compute_field(c, value, span);
   if (c->synthetic && !field->computed) return drawn_field(c, value);
   if (c->no_data) return test_no_data(c);
   if (!c->entry) return staged_poison;
-  return staged_tensor(c->e, entry_input(c, field->name, value->type, BLO_ROLE_DATA, field->index));
+  return input_field(c, value);
+}
+
+// A stage sees what was made before it began; the reports at the end see everything.
+static bool made_in_time(Context *c, const Field *field, Span span) {
+  int now = c->stage ? stage_number(c, c->stage) : INT_MAX - 1;
+  if (c->stage && c->stage->finishing) now++;
+  if (c->test || field->moment <= now) return true;
+  if (field->misplaced) return false;
+  const Stage *after = c->stages.data[field->moment - 1];
+  Diagnostic *d = report(build_diagnostics(c->build), E0207, span,
+                         "`%s` is made from the results of stage `%s`, which are not there when "
+                         "stage `%s` begins",
+                         field->name, after->name, c->stage->name);
+  diagnostic_label(d, field->node->span, "declared here");
+  diagnostic_help(d, "stages run in the order of the file: move what uses it behind `%s`",
+                  after->name);
+  return false;
 }
 
 Staged *field_value(Context *c, const Field *field, Span span) {
@@ -212,7 +264,7 @@ Staged *field_value(Context *c, const Field *field, Span span) {
   if (map_get(c->busy, field->node))
     return no_value(c, span, "the data `%s` is made from itself", field->name);
   const FieldValue *value = field_declared(c, field);
-  if (!value) return staged_poison;
+  if (!value || !made_in_time(c, field, span)) return staged_poison;
   // Made at the top of the entry, outside every level and call.
   Builder builder = c->e->builder;
   Dynamic dynamic = c->e->dynamic;

@@ -73,25 +73,42 @@ static void describe_dims(Context *c, blo_program *program, const Name **atoms,
   *atom_count = count;
 }
 
+// One row per leaf; of a struct, the leaf's own type is the text.
+static blo_data describe_leaf(Context *c, const FieldValue *value, size_t leaf, const Name *atoms,
+                              size_t atom_count) {
+  Build *b = c->build;
+  const Field *field = value->field;
+  const Type *type = value->types.data[leaf];
+  bool whole = value->spec->kind == SPEC_TENSOR;
+  const char *text = whole ? shape_text(b, field) : type_text(c->module, type);
+  return (blo_data){.name = value->names.data[leaf],
+                    .place = place_text(b, field->node->span),
+                    .dtype = (int32_t)type->dtype,
+                    .rank = type->rank,
+                    .shape = describe_shape(b, type, atoms, atom_count),
+                    .shape_text = with_given_dims(b, text),
+                    .computed = field->computed || b->options->synthetic};
+}
+
 static void describe_data(Context *c, blo_program *program, const Name *atoms, size_t atom_count) {
   Build *b = c->build;
-  blo_data *rows = ARENA_ARRAY(b->arena, blo_data, b->fields.count + 1);
+  size_t count = 0;
   for (size_t i = 0; i < b->fields.count; i++) {
-    const Field *field = &b->fields.data[i];
-    const FieldValue *value = field_declared(c, field);
-    if (!value) continue;
-    rows[i] = (blo_data){.name = field->name,
-                         .place = place_text(b, field->node->span),
-                         .dtype = (int32_t)value->type->dtype,
-                         .rank = value->type->rank,
-                         .shape = describe_shape(b, value->type, atoms, atom_count),
-                         .shape_text = with_given_dims(b, shape_text(b, field)),
-                         .computed = field->computed || b->options->synthetic};
-    int64_t classes;
-    if (value->classes && dim_is_const(value->classes, &classes)) rows[i].classes = classes;
+    const FieldValue *value = field_declared(c, &b->fields.data[i]);
+    count += value ? value->types.count : 1;
+  }
+  blo_data *rows = ARENA_ARRAY(b->arena, blo_data, count + 1);
+  for (size_t i = 0; i < b->fields.count; i++) {
+    const FieldValue *value = field_declared(c, &b->fields.data[i]);
+    for (size_t k = 0; value && k < value->types.count; k++) {
+      blo_data *row = &rows[value->row + (int)k];
+      *row = describe_leaf(c, value, k, atoms, atom_count);
+      int64_t classes;
+      if (value->classes && dim_is_const(value->classes, &classes)) row->classes = classes;
+    }
   }
   program->data = rows;
-  program->data_count = b->fields.count;
+  program->data_count = count;
 }
 
 void declare_describe(Context *c, blo_program *program, const Name **atoms, size_t *atom_count) {
@@ -172,10 +189,11 @@ static blo_entry *describe_entries(Context *c, Built *built, const Name *atoms, 
 static void link_entries(Build *b, const blo_entry *entries) {
   for (size_t i = 0; i < b->stages.count; i++) {
     blo_stage *stage = &b->stages.data[i];
-    const int *numbers = &b->stage_entries.data[3 * i];
+    const int *numbers = &b->stage_entries.data[4 * i];
     stage->init = &entries[numbers[0]];
     stage->step = &entries[numbers[1]];
     stage->finish = numbers[2] >= 0 ? &entries[numbers[2]] : NULL;
+    stage->after = numbers[3] >= 0 ? &entries[numbers[3]] : NULL;
   }
   for (size_t i = 0; i < b->tests.count; i++) {
     int number = b->test_entries.data[i];

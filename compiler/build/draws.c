@@ -71,23 +71,30 @@ static Value *integer_values(Context *c, const Type *type, Value *key, const Dim
   return ir_convert(b, ir_binary(b, OP_MIN, whole, last), type->dtype);
 }
 
-Staged *draw_field(Context *c, const FieldValue *field, Value *key) {
+static Value *draw_leaf(Context *c, const FieldValue *field, const Type *type, Value *key) {
   Builder *b = &c->e->builder;
-  const Type *type = field->type;
-  Value *value;
   if (type->dtype == DT_BOOL) {
     const Type *real = type_with_dtype(c->module, type, DT_F64);
-    value = ir_compare(b, COMPARE_LT, uniform_values(c, real, key, 0), ir_real(b, real, 0.5));
-  } else if (dtype_is_integer(type->dtype)) {
-    const Dim *ten = dim_const(c->module->dims, 10);
-    value = integer_values(c, type, key, field->classes ? field->classes : ten);
-  } else if (type->dtype == DT_F64 || type->dtype == DT_F32) {
-    value = normal_values(c, type, key);
-  } else {
-    Value *wide = normal_values(c, type_with_dtype(c->module, type, DT_F32), key);
-    value = ir_convert(b, wide, type->dtype);
+    return ir_compare(b, COMPARE_LT, uniform_values(c, real, key, 0), ir_real(b, real, 0.5));
   }
-  return staged_tensor(c->e, value);
+  if (dtype_is_integer(type->dtype)) {
+    const Dim *ten = dim_const(c->module->dims, 10);
+    return integer_values(c, type, key, field->classes ? field->classes : ten);
+  }
+  if (type->dtype == DT_F64 || type->dtype == DT_F32) return normal_values(c, type, key);
+  Value *wide = normal_values(c, type_with_dtype(c->module, type, DT_F32), key);
+  return ir_convert(b, wide, type->dtype);
+}
+
+// Leaves behind the first have streams of their own.
+Staged *draw_field(Context *c, const FieldValue *field, Value *key) {
+  ValueList leaves = {0};
+  for (size_t i = 0; i < field->types.count; i++) {
+    Value *own = i ? key_fold(c, key, scalar_int(c, (int64_t)i)) : key;
+    VEC_PUSH(c->build->arena, &leaves, draw_leaf(c, field, field->types.data[i], own));
+  }
+  Value *const *next = leaves.data;
+  return staged_rebuild(c->e, field->like, &next);
 }
 
 Value *level_iteration(Context *c, const Stage *stage, const Level *level) {

@@ -1,8 +1,8 @@
 // Entry functions: IR functions whose parameters and results have roles in blo_program.
 //
-// Enters: a stage with its levels and instances. Leaves: `init`, `step` and `finish` of the stage,
-// `data` for fields that the program makes. Inputs appear when something asks for them; what turns
-// out unused at the end is taken away again.
+// Enters: a stage with its levels and instances. Leaves: `init`, `step`, `finish` and `after` of
+// the stage. Inputs appear when something asks for them; what turns out unused at the end is taken
+// away again.
 #include "build/program.h"
 #include "build/staging.h"
 
@@ -285,7 +285,9 @@ static bool finish_entry(Context *c, const char *name, const State *like, const 
   c->t = state.t;
   dynamic_step(c->e, step_key(c, c->stage, state.t));
   Point *point = point_at(c, &state);
+  c->stage->finishing = true;
   list_reports(c, items, "final", rows);
+  c->stage->finishing = false;
   point_close(c, point);
   for (size_t i = 0; i < rows->list.count; i++) {
     const ReportRow *row = &rows->list.data[i];
@@ -382,29 +384,8 @@ bool stage_entries(Context *c, Stage *stage, const Name *atoms, size_t atom_coun
   VEC_PUSH(arena, &c->build->stage_entries, (int)step);
   VEC_PUSH(arena, &c->build->stage_entries, finishes ? (int)finish : -1);
   if (c->build->options->values) value_entry(c, stage);
+  int after =
+      made_entry(c, stage_number(c, stage) + 1, arena_printf(arena, "%s.after", stage->name));
+  VEC_PUSH(arena, &c->build->stage_entries, after);
   return true;
-}
-
-bool data_entry(Context *c) {
-  Build *b = c->build;
-  bool any = false;
-  for (size_t i = 0; i < b->fields.count; i++) any |= b->fields.data[i].computed;
-  b->data_entry = -1;
-  if (!any) return true;
-  entry_create(c, "data");
-  take_seed(c);
-  c->computed_inline = true;
-  bool ok = true;
-  for (size_t i = 0; i < b->fields.count; i++) {
-    const Field *field = &b->fields.data[i];
-    if (!field->computed) continue;
-    Staged *value = field_value(c, field, field->node->span);
-    if (value->kind == STAGED_TENSOR)
-      entry_output(c, field->name, value->tensor, BLO_ROLE_DATA, field->index);
-    else
-      ok = false;
-  }
-  c->computed_inline = false;
-  b->data_entry = (int)entry_finish(c);
-  return ok;
 }

@@ -76,24 +76,34 @@ static bool check_declarations(Build *b) {
   return diagnostics_errors(build_diagnostics(b)) == errors;
 }
 
-static bool check_solves(Build *b) {
-  const NodeList *items = &b->program->file->as.file.items;
-  bool ok = true, unnamed = false;
-  CheckTarget target = {.solve = b->options->solve, .span = b->program->file->span};
-  if (b->options->solve || !b->options->all_solves) return check_stage(b, &target);
+// Each solve block of a list of items as a trial of `stage`; `unnamed` tells whether one has no
+// name.
+static bool check_blocks(Build *b, const NodeList *items, const char *stage, bool *unnamed) {
+  bool ok = true;
+  *unnamed = false;
   for (size_t i = 0; i < items->count; i++) {
-    if (items->data[i]->kind != ITEM_SOLVE) continue;
-    target = (CheckTarget){
-        .stage = "main", .solve = items->data[i]->as.solve.name.name, .span = items->data[i]->span};
-    unnamed |= !target.solve;
+    const Node *item = items->data[i];
+    if (item->kind != ITEM_SOLVE) continue;
+    CheckTarget target = {.stage = stage, .solve = item->as.solve.name.name, .span = item->span};
+    *unnamed |= !target.solve;
     ok &= check_stage(b, &target);
   }
-  if (!unnamed) return ok;
+  return ok;
+}
+
+static bool check_solves(Build *b) {
+  const NodeList *items = &b->program->file->as.file.items;
+  CheckTarget target = {.solve = b->options->solve, .span = b->program->file->span};
+  if (b->options->solve || !b->options->all_solves) return check_stage(b, &target);
+  bool unnamed;
+  bool ok = check_blocks(b, items, "main", &unnamed);
   for (size_t i = 0; i < items->count; i++) {
-    if (items->data[i]->kind != ITEM_STAGE) continue;
-    target =
-        (CheckTarget){.stage = items->data[i]->as.stage.name.name, .span = items->data[i]->span};
-    ok &= check_stage(b, &target);
+    const Node *item = items->data[i];
+    if (item->kind != ITEM_STAGE) continue;
+    const char *name = item->as.stage.name.name;
+    ok &= check_blocks(b, &item->as.stage.items, name, &unnamed);
+    target = (CheckTarget){.stage = name, .span = item->span};
+    if (!unnamed) ok &= check_stage(b, &target);
   }
   return ok;
 }
@@ -108,7 +118,9 @@ static bool has_levels(const Build *b) {
 // ---- building
 
 static bool build_stages(Build *b, Context *c) {
-  if (!data_entry(c)) return false;
+  size_t errors = diagnostics_errors(build_diagnostics(b));
+  b->data_entry = made_entry(c, 0, "data");
+  if (diagnostics_errors(build_diagnostics(b)) > errors) return false;
   if (!has_levels(b)) return true;
   if (!stages_collect(c)) return false;
   blo_program described = {0};
@@ -121,8 +133,8 @@ static bool build_stages(Build *b, Context *c) {
     if (!stage_solver(c, stage, solve, b->program->file->span, NULL)) return false;
     stage_find_cold(c, stage);
     if (!stage_entries(c, stage, atoms, atom_count)) return false;
-    stage_warn_unread(c, stage);
   }
+  for (size_t i = 0; i < c->stages.count; i++) stage_warn_unread(c, c->stages.data[i]);
   return true;
 }
 

@@ -6,6 +6,7 @@
 //
 //   context.c     what a name means (the evaluator's resolve callback), dims, constants
 //   declare.c     declared dims and data as rows of blo_program; data values in an entry
+//   made.c        data made by the program: when, and its values
 //   settings.c    solve settings, test settings, overrides
 //   stage.c       levels, variables, bundles, start values
 //   nested.c, nested_solver.c, families.c   lower problems below others, as functions
@@ -35,14 +36,21 @@ typedef struct Field {
   const Node *node; // PART_FIELD
   const Node *data; // ITEM_DATA
   const char *name; // "Xtr", "train.x"
+  const Node *stage; // ITEM_STAGE it stands in, NULL at file level
   bool in_table;
   bool computed; // has an initialiser
-  int index;     // row of blo_program.data
+  bool finding;  // while and after its moment is found
+  bool misplaced; // reads what is not there yet: said already
+  int moment;    // computed: how many stages have run when it is made
 } Field;
 
 typedef struct FieldValue {
   const Field *field;
-  const Type *type;
+  const TypeSpec *spec, *whole; // of one row; of all rows (the same outside tables)
+  Staged *like;                 // a value of its layout, made in the context's scratch block
+  VEC(const Type *) types;      // of its leaves
+  NameList names;
+  int row;            // of the first leaf in blo_program.data
   const Dim *extent;  // rows of the table, NULL outside tables
   const Dim *classes; // `in classes(k)`, else NULL
 } FieldValue;
@@ -145,6 +153,7 @@ struct Stage {
   Instance *method, *upper_optimizer, *lower_optimizer;
   const Dim *iterations;
   int64_t seed, report_every;
+  bool finishing; // its last entry is made: the reports of the file
   bool cold; // the lower start depends on x: every step starts from it
   // Lower problems below the last level (`upper` of a single stage, else `lower`). Each is a Stage
   // of its own: its `upper` holds the variables of all levels above it.
@@ -205,7 +214,8 @@ struct Context {
   Map *made;                // Field -> FieldValue
   Map *constants, *busy;    // ITEM_CONST -> Staged; what is being made
   Map *columns;             // Field -> Staged in the present entry; NULL while it is being made
-  bool computed_inline;     // computed fields are made in the entry itself (tests, entry `data`)
+  bool makes_all;           // tests: all data is made in the entry itself
+  int makes;                // the present entry makes the data of this moment; -1: none
   bool no_data;             // a test that says nothing about data
   bool synthetic;           // data fields are drawn
   int64_t synthetic_number; // seed of the drawn data
@@ -251,7 +261,7 @@ struct Build {
   VEC(OraclePoint) oracles; // of the present entry
   VEC(blo_stage) stages;
   VEC(blo_test) tests;
-  VEC(int) stage_entries; // per stage: init, step, finish (-1: none)
+  VEC(int) stage_entries; // per stage: init, step, finish, after (-1: none)
   VEC(int) test_entries;
   int data_entry;
 };
@@ -291,6 +301,20 @@ Staged *table_value(Context *c, const Binding *binding);
 /// Rows of a table; NULL after a report.
 const Dim *table_rows(Context *c, const Node *data);
 const char *place_text(Build *b, Span span);
+
+// ---------------------------------------------------------------- made.c
+
+/// Finds for each computed field after how many stages it can be made.
+void made_find_moments(Build *b);
+/// Is the field made in the present entry?
+bool made_here(const Context *c, const Field *field);
+/// The value of a field that the program makes.
+Staged *compute_field(Context *c, const FieldValue *field, Span span);
+/// The entry that makes the data of a moment: its number, -1 where there is none.
+int made_entry(Context *c, int moment, const char *name);
+/// Position of a stage among those that run; of the stage at file level for NULL.
+int stage_number_of(const Build *b, const Node *stage);
+int stage_number(const Context *c, const Stage *stage);
 
 // ---------------------------------------------------------------- settings.c
 
@@ -573,7 +597,7 @@ void state_describe(Context *c, const State *state, blo_leaf *leaves, const Name
                     size_t atom_count);
 /// One step of the stage: method, upper optimiser, projection, level states.
 bool step_run(Context *c, const State *state, StepResult *result);
-/// The levels' `ensure` and `warn` clauses at the state a step leads to.
+/// `ensure` and `warn` of the levels and the solve block at the state a step leads to.
 void step_ensures(Context *c, const StepResult *step);
 /// The `stop` setting at the new point, or NULL.
 Value *step_stop(Context *c, const State *next);
@@ -611,7 +635,6 @@ size_t entry_finish(Context *c);
 void take_seed(Context *c);
 /// Entries and description of one stage; false after errors.
 bool stage_entries(Context *c, Stage *stage, const Name *atoms, size_t atom_count);
-bool data_entry(Context *c);
 blo_size *describe_shape(Build *b, const Type *type, const Name *atoms, size_t atom_count);
 Built *describe_program(Context *c);
 
@@ -621,7 +644,12 @@ Built *describe_program(Context *c);
 struct TestRun {
   const Node *node; // ITEM_TEST
   const char *sizes; // "n = 4, d = 2" of its synthetic data; NULL
-  Stage *stage;     // NULL: the program has no levels
+  Stage *stage;     // under test; NULL: the program has no levels
+  bool unclear;     // several stages of two levels, and the test does not say which
+  Settings given;   // `data.train.x = ...`, by the field's name
+  State *results;   // per stage: what it left; t is NULL where it did not run yet
+  bool *running;    // per stage: while its code is evaluated
+  Value **finite;   // per stage: was its run finite; NULL where it did not run
   State now;        // the start, or what run() left
   bool ran;
   Staged *solved;   // the lower variables solved at now.x; NULL: not yet
@@ -630,8 +658,16 @@ struct TestRun {
 };
 
 bool test_build(Build *b, const Node *test, size_t number);
+/// What the test says for a field, or NULL.
+const Setting *test_given_field(Context *c, const Field *field);
+/// The seed of what is made when `moment` stages have run.
+Value *test_seed(Context *c, int moment);
 /// Reports that the test needs data.
 Staged *test_no_data(Context *c);
+/// What stage `number` left: run now if it did not run yet. NULL after a report.
+const State *test_results(Context *c, Stage *stage, Span span);
+/// A name of a stage, from outside of it: a variable, state or report.
+Staged *test_member(Context *c, Stage *stage, const Binding *binding, Span span);
 /// What names of a test mean (level variables, reports, hypergradient, ...).
 Staged *test_name(Context *c, const Binding *binding, Span span);
 /// Notes which variable each `hypergradient(t)` below `node` asks for.

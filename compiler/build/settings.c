@@ -258,10 +258,23 @@ static void suggest_stage(const Context *c, Diagnostic *d, const Setting *settin
   }
 }
 
+// A `--set` without a stage is laid over all: it is said once, and only when no stage reads it.
+static bool settled_elsewhere(const Context *c, const Settings *settings, const Setting *setting) {
+  bool before = true;
+  for (size_t i = 0; i < c->stages.count; i++) {
+    const Settings *other = &c->stages.data[i]->settings;
+    if (other == settings) before = false;
+    for (size_t k = 0; other != settings && k < other->list.count; k++)
+      if (other->list.data[k].value == setting->value && (before || other->list.data[k].read))
+        return true;
+  }
+  return false;
+}
+
 void settings_warn_unread(Context *c, const Settings *settings) {
   for (size_t i = 0; i < settings->list.count; i++) {
     const Setting *setting = &settings->list.data[i];
-    if (setting->read) continue;
+    if (setting->read || settled_elsewhere(c, settings, setting)) continue;
     Diagnostic *d = report(build_diagnostics(c->build), W0501, setting->span,
                            "nothing reads the setting `%s` here", setting->key);
     suggest_stage(c, d, setting);

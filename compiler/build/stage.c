@@ -234,7 +234,7 @@ static void collect_stage(Context *c, const Node *item) {
     const Node *part = items->data[i];
     if (part->kind == ITEM_LEVEL) continue;
     if (part->kind == ITEM_DATA)
-      later(c, stage, part, "data inside stages");
+      continue; // declare.c has it
     else if (!levels && part->kind != ITEM_SOLVE)
       add_clause(c, stage, &stage->upper, part);
     else if (part->kind == NODE_REPORT)

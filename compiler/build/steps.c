@@ -149,7 +149,13 @@ Value *step_stop(Context *c, const State *next) {
 
 void step_ensures(Context *c, const StepResult *step) {
   const Stage *stage = c->stage;
+  const NodeList *settings = &stage->solve->as.solve.settings;
   Point *point = point_at(c, &step->next);
+  Value *before = c->iteration;
+  c->iteration = step->next.t;
+  for (size_t i = 0; i < settings->count; i++)
+    if (settings->data[i]->kind == NODE_ENSURE) evaluate_ensure(c->e, settings->data[i], NULL);
+  c->iteration = before;
   ensures_evaluate(c, &stage->upper);
   ensures_evaluate(c, &stage->lower);
   nested_ensures(c, point);

@@ -17,6 +17,7 @@ static Staged *signed_value(Context *c, Staged *value, bool maximize, Span span)
 // Draws of step t of the test, as the step itself would make them.
 static void stand(Context *c) {
   TestRun *test = c->test;
+  c->stage = test->stage;
   c->t = test->now.t;
   c->iteration = NULL;
   c->states = test->now.level;
@@ -249,7 +250,7 @@ static Staged *call_central_difference(const Call *call, void *self) {
   return part ? asked_part(c, call, "central_difference", bundle) : bundle;
 }
 
-// ---- run()
+// ---- running stages
 
 // 0 or 1: is every entry of every leaf finite?
 static Value *all_finite(Context *c, Staged *bundle) {
@@ -267,12 +268,18 @@ static Value *all_finite(Context *c, Staged *bundle) {
 
 enum { RUN_STATE, RUN_STOPPED, RUN_FINITE, RUN_PARTS };
 
+typedef struct Running {
+  Context *context;
+  const State *like;
+} Running;
+
 static Staged *run_body(Evaluator *e, Value *counter, Staged *carries, void *self) {
   (void)counter;
-  Context *c = self;
+  const Running *running = self;
+  Context *c = running->context;
   Builder *b = &e->builder;
   State state;
-  state_unpack(c, &c->test->now, carries->tree.children[RUN_STATE], &state);
+  state_unpack(c, running->like, carries->tree.children[RUN_STATE], &state);
   StepResult step;
   if (!step_run(c, &state, &step)) return staged_poison;
   step_ensures(c, &step);
@@ -292,35 +299,143 @@ static Staged *run_condition(Evaluator *e, Value *counter, Staged *carries, void
                        ir_unary(&e->builder, OP_NOT, carries->tree.children[RUN_STOPPED]->tensor));
 }
 
-// True when the hypergradient of every step and the variables at the end are finite: a run that
-// diverges is never taken for a result.
+// The solve block of the present stage, from a state to its end. Gives whether the hypergradient
+// of every step and the variables at the end are finite: a run that diverges is never taken for a
+// result. NULL after errors.
+static Value *run_from(Context *c, const State *from, State *end, Span span) {
+  Builder *b = &c->e->builder;
+  Stage *stage = c->stage;
+  const Type *truth = scalar_type(c, DT_BOOL);
+  Staged *parts[RUN_PARTS] = {state_pack(c, from), staged_tensor(c->e, ir_integer(b, truth, 0)),
+                              staged_tensor(c->e, ir_integer(b, truth, 1))};
+  const Dim *trips = stage->iterations;
+  bool stops = settings_find(&stage->settings, "stop") != NULL;
+  Running running = {c, from};
+  Builder builder = c->e->builder;
+  Dynamic dynamic = c->e->dynamic;
+  Staged *result = build_loop(c->e, staged_tuple(c->e, parts, RUN_PARTS), ir_dim(b, trips), trips,
+                              stops ? run_condition : NULL, run_body, &running, span);
+  c->e->builder = builder;
+  c->e->dynamic = dynamic;
+  if (staged_is_poison(result)) return NULL;
+  State like = *from;
+  state_unpack(c, &like, result->tree.children[RUN_STATE], end);
+  Value *finite = result->tree.children[RUN_FINITE]->tensor;
+  finite = ir_binary(b, OP_AND, finite, all_finite(c, end->x));
+  return end->y ? ir_binary(b, OP_AND, finite, all_finite(c, end->y)) : finite;
+}
+
+// What belongs to one stage while its code is evaluated.
+typedef struct Standing {
+  Stage *stage;
+  Staged *const *states;
+  Staged *const *solved, *const *warm;
+  Value *seed, *t, *iteration;
+  Builder builder;
+  Dynamic dynamic;
+  Point *point;
+} Standing;
+
+static Standing enter_stage(Context *c, Stage *stage) {
+  Standing before = {.stage = c->stage,
+                     .states = c->states,
+                     .solved = c->solved,
+                     .warm = c->warm,
+                     .seed = c->seed,
+                     .t = c->t,
+                     .iteration = c->iteration,
+                     .builder = c->e->builder,
+                     .dynamic = c->e->dynamic,
+                     .point = c->point};
+  c->e->builder.block = c->entry->func->body;
+  c->e->dynamic = (Dynamic){.depth = before.dynamic.depth, .calls = before.dynamic.calls};
+  c->stage = stage;
+  c->states = NULL;
+  c->solved = c->warm = NULL;
+  c->seed = scalar_int(c, stage->seed);
+  c->t = c->iteration = NULL;
+  c->point = NULL;
+  return before;
+}
+
+static void leave_stage(Context *c, const Standing *before) {
+  c->stage = before->stage;
+  c->states = before->states;
+  c->solved = before->solved;
+  c->warm = before->warm;
+  c->seed = before->seed;
+  c->t = before->t;
+  c->iteration = before->iteration;
+  c->e->builder = before->builder;
+  c->e->dynamic = before->dynamic;
+  c->point = before->point;
+}
+
+Value *test_seed(Context *c, int moment) {
+  if (!c->test->stage) return c->seed;
+  return scalar_int(c, c->stages.data[moment ? moment - 1 : 0]->seed);
+}
+
+static bool run_other(Context *c, Stage *stage, int number, Span span) {
+  TestRun *test = c->test;
+  State start, *end = &test->results[number];
+  Standing before = enter_stage(c, stage);
+  test->running[number] = true;
+  state_init(c, &start);
+  Value *finite = state_is_poison(c, &start) ? NULL : run_from(c, &start, end, span);
+  test->running[number] = false;
+  leave_stage(c, &before);
+  if (!finite) *end = (State){0};
+  test->finite[number] = finite;
+  return finite != NULL;
+}
+
+const State *test_results(Context *c, Stage *stage, Span span) {
+  TestRun *test = c->test;
+  int number = stage_number(c, stage), own = test->stage ? stage_number(c, test->stage) : 0;
+  if (!test->stage) {
+    no_value(c, span, "the results of stage `%s` are not known here", stage->name);
+    return NULL;
+  }
+  if (stage == test->stage && test->ran) return &test->now;
+  if (test->results[number].t) return &test->results[number];
+  bool early = number < own;
+  if (test->running[number] || (!early && !test->ran)) {
+    Diagnostic *d = report(build_diagnostics(c->build), E0207, span,
+                           "the results of stage `%s` are not known here", stage->name);
+    if (!test->running[number])
+      diagnostic_help(d,
+                      "this test stands at the start of stage `%s`: write `let ran = run();` "
+                      "first, or `stage = ...;` for another one",
+                      test->stage->name);
+    return NULL;
+  }
+  return run_other(c, stage, number, span) ? &test->results[number] : NULL;
+}
+
+// The stage under test from where the test stands, then those behind it. True when everything that
+// ran is finite.
 static Staged *call_run(const Call *call, void *self) {
   (void)self;
   Context *c = call->evaluator->resolve_self;
   TestRun *test = c->test;
-  Builder *b = &c->e->builder;
   if (!no_arguments(call, "run")) return staged_poison;
-  Builder builder = c->e->builder;
-  Dynamic dynamic = c->e->dynamic;
-  const Type *truth = scalar_type(c, DT_BOOL);
-  Staged *parts[RUN_PARTS] = {state_pack(c, &test->now),
-                              staged_tensor(c->e, ir_integer(b, truth, 0)),
-                              staged_tensor(c->e, ir_integer(b, truth, 1))};
-  const Dim *trips = test->stage->iterations;
-  bool stops = settings_find(&test->stage->settings, "stop") != NULL;
-  Staged *result = build_loop(c->e, staged_tuple(c->e, parts, RUN_PARTS), ir_dim(b, trips), trips,
-                              stops ? run_condition : NULL, run_body, c, call->span);
-  c->e->builder = builder;
-  c->e->dynamic = dynamic;
-  if (staged_is_poison(result)) return result;
-  State like = test->now;
-  state_unpack(c, &like, result->tree.children[RUN_STATE], &test->now);
+  int own = stage_number(c, test->stage);
+  State end;
+  Standing before = enter_stage(c, test->stage);
+  Value *finite = run_from(c, &test->now, &end, call->span);
+  leave_stage(c, &before);
+  if (!finite) return staged_poison;
+  test->now = end;
   test->ran = true;
   test->solved = NULL;
   test->step = NULL;
-  Value *finite = result->tree.children[RUN_FINITE]->tensor;
-  finite = ir_binary(b, OP_AND, finite, all_finite(c, test->now.x));
-  if (test->now.y) finite = ir_binary(b, OP_AND, finite, all_finite(c, test->now.y));
+  for (int i = 0; i < (int)c->stages.count; i++) {
+    if (i > own) test->results[i] = (State){0};
+    if (i > own && !run_other(c, c->stages.data[i], i, call->span)) return staged_poison;
+    if (i != own && test->finite[i])
+      finite = ir_binary(&c->e->builder, OP_AND, finite, test->finite[i]);
+  }
   return staged_tensor(c->e, finite);
 }
 
@@ -373,6 +488,32 @@ static Staged *level_now(Context *c, const Binding *binding, Span span) {
   return value;
 }
 
+// What another stage left, at the end of its run.
+static Staged *left_value(Context *c, Stage *stage, const Binding *binding, Span span) {
+  const State *state = test_results(c, stage, span);
+  if (!state) return staged_poison;
+  Standing before = enter_stage(c, stage);
+  c->t = state->t;
+  c->states = state->level;
+  c->solved = state->nested;
+  dynamic_step(c->e, step_key(c, stage, state->t));
+  Point *point = point_open(c, stage, state->x, state->y);
+  Staged *value = point_value(c, point, binding, span);
+  point_close(c, point);
+  leave_stage(c, &before);
+  return value;
+}
+
+Staged *test_member(Context *c, Stage *stage, const Binding *binding, Span span) {
+  bool here = stage == c->test->stage && !c->test->running[stage_number(c, stage)];
+  if (!here) return left_value(c, stage, binding, span);
+  Standing before = enter_stage(c, stage);
+  Staged *value =
+      binding->kind == BIND_VAR ? variable_now(c, binding, span) : level_now(c, binding, span);
+  leave_stage(c, &before);
+  return value;
+}
+
 static NativeFunction implicit_function(int implicit, const char **name) {
   switch (implicit) {
   case IMPLICIT_HYPERGRADIENT:
@@ -405,13 +546,35 @@ Staged *test_name(Context *c, const Binding *binding, Span span) {
     if (binding->kind == BIND_LOCAL) return NULL;
     return no_value(c, span, "`%s` needs a program with levels", binding->name);
   }
+  if (function && test->unclear && binding->builtin != IMPLICIT_RUN) {
+    Diagnostic *d =
+        report(build_diagnostics(c->build), E0204, span,
+               "`%s()` belongs to one stage, and the test does not say which", binding->name);
+    diagnostic_help(d, "write `stage = %s;`", test->stage->name);
+    return staged_poison;
+  }
   if (function) return staged_native(c->e, name, function, NULL);
+  for (size_t i = 0; i < c->stages.count; i++)
+    if (c->stages.data[i] != test->stage && map_has(c->stages.data[i]->names, binding))
+      return test_member(c, c->stages.data[i], binding, span);
   return binding->kind == BIND_VAR ? variable_now(c, binding, span) : level_now(c, binding, span);
 }
 
 typedef struct Asked {
   Context *context;
 } Asked;
+
+// `detect.s` of the stage under test.
+static const Binding *asked_member(Context *c, const Node *value) {
+  const Node *base = value->kind == EXPR_MEMBER ? value->as.member.base : NULL;
+  const Binding *stage = base && base->kind == EXPR_NAME ? base->as.name.binding : NULL;
+  const Level *upper = &c->test->stage->upper;
+  if (!stage || stage->kind != BIND_STAGE || stage->node != c->test->stage->node) return NULL;
+  for (size_t i = 0; i < upper->variables.count; i++)
+    if (upper->variables.data[i].name == value->as.member.member.name)
+      return upper->variables.data[i].node->as.var.binding;
+  return NULL;
+}
 
 static void find_asked(void *self, Node *node) {
   const Asked *asked = self;
@@ -422,9 +585,11 @@ static void find_asked(void *self, Node *node) {
                binding->builtin == IMPLICIT_CENTRAL_DIFFERENCE);
   if (asks && node->as.call.arguments.count) {
     const Node *value = node->as.call.arguments.data[0]->as.argument.value;
-    if (value->kind == EXPR_NAME)
+    const Binding *variable =
+        value->kind == EXPR_NAME ? value->as.name.binding : asked_member(asked->context, value);
+    if (variable)
       map_put(asked->context->test->asked, (void *)(uintptr_t)(node->span.start + 1),
-              value->as.name.binding);
+              (void *)(uintptr_t)variable);
   }
   node_children(node, find_asked, self);
 }

@@ -9,10 +9,18 @@
 
 #include <string.h>
 
-typedef struct TestPlan {
-  const Node *node, *data, *solve;
+/// What a test says about one stage.
+typedef struct StagePlan {
+  const char *name;
+  const Node *solve;
   Settings settings, starts;
-  const char *file; // of data = file("...")
+} StagePlan;
+
+typedef struct TestPlan {
+  const Node *node, *data, *stage;
+  VEC(StagePlan) stages; // the first one, without a name, is for the stage under test
+  Settings fields;       // data for single fields
+  const char *file;      // of data = file("...")
   bool expects_build_error;
   VEC(const char *) codes; // of notes that have to be raised while it runs
 } TestPlan;
@@ -24,32 +32,89 @@ static bool is_runtime_code(const Node *node) {
   return code && strncmp(code + 1, "07", 2) == 0;
 }
 
-static bool has_variable(const NodeList *items, Name key) {
-  for (size_t i = 0; i < items->count; i++) {
-    const Node *item = items->data[i];
-    if (item->kind == NODE_VAR && item->as.var.name.name == key) return true;
-    if (item->kind == ITEM_LEVEL && has_variable(&item->as.level.clauses, key)) return true;
+static bool level_has(const NodeList *clauses, Name key) {
+  for (size_t k = 0; k < clauses->count; k++) {
+    const Node *clause = clauses->data[k];
+    if (clause->kind == NODE_VAR && clause->as.var.name.name == key) return true;
+    if (clause->kind == ITEM_LEVEL && level_has(&clause->as.level.clauses, key)) return true;
   }
   return false;
 }
 
+static const Node *find_stage(const Build *b, Name name) {
+  const NodeList *items = &b->program->file->as.file.items;
+  for (size_t i = 0; i < items->count; i++)
+    if (items->data[i]->kind == ITEM_STAGE && items->data[i]->as.stage.name.name == name)
+      return items->data[i];
+  return NULL;
+}
+
+// Check has looked at the stage: here any level may have the variable.
 static bool names_variable(const Build *b, Name key) {
-  return has_variable(&b->program->file->as.file.items, key);
+  const NodeList *items = &b->program->file->as.file.items;
+  for (size_t i = 0; i < items->count; i++) {
+    const Node *item = items->data[i];
+    if (item->kind == ITEM_LEVEL && level_has(&item->as.level.clauses, key)) return true;
+    if (item->kind == ITEM_STAGE && level_has(&item->as.stage.items, key)) return true;
+  }
+  return false;
 }
 
 static bool is_level_word(Name name) {
   return strcmp(name, "upper") == 0 || strcmp(name, "lower") == 0;
 }
 
+static StagePlan *stage_plan(Build *b, TestPlan *plan, const char *name) {
+  for (size_t i = 0; i < plan->stages.count; i++) {
+    const char *known = plan->stages.data[i].name;
+    if (known == name || (known && name && strcmp(known, name) == 0)) return &plan->stages.data[i];
+  }
+  StagePlan fresh = {.name = name};
+  VEC_PUSH(b->arena, &plan->stages, fresh);
+  return &plan->stages.data[plan->stages.count - 1];
+}
+
+static void plan_data(Build *b, TestPlan *plan, const Node *node) {
+  const IdentList *key = &node->as.setting.key;
+  if (key->count == 1) {
+    plan->data = node;
+    return;
+  }
+  const char *name = setting_key(b, node) + strlen("data.");
+  Setting given = {.key = name, .span = node->span, .value = node->as.setting.value};
+  for (size_t i = 0; i < b->fields.count; i++)
+    given.read |= strcmp(b->fields.data[i].name, name) == 0;
+  if (!given.read) report(build_diagnostics(b), E0201, node->span, "there is no data `%s`", name);
+  VEC_PUSH(b->arena, &plan->fields.list, given);
+}
+
+// A setting without the name of the stage that it begins with.
+static const Node *without_stage(Build *b, const Node *node) {
+  Node *rest = ARENA_NEW(b->arena, Node);
+  *rest = *node;
+  rest->as.setting.key.data++;
+  rest->as.setting.key.count--;
+  return rest;
+}
+
 static void plan_setting(Build *b, TestPlan *plan, const Node *node) {
   const IdentList *key = &node->as.setting.key;
   Name first = key->data[0].name;
   if (strcmp(first, "data") == 0) {
-    plan->data = node;
+    plan_data(b, plan, node);
     return;
   }
+  if (strcmp(first, "stage") == 0 && key->count == 1) {
+    plan->stage = find_stage(b, node->as.setting.value->as.name.name);
+    return;
+  }
+  bool of_stage = key->count > 1 && find_stage(b, first);
+  StagePlan *stage = stage_plan(b, plan, of_stage ? first : NULL);
+  if (of_stage) node = without_stage(b, node);
+  key = &node->as.setting.key;
+  first = key->data[0].name;
   if (strcmp(first, "solve") == 0 && key->count == 1) {
-    plan->solve = node->as.setting.value;
+    stage->solve = node->as.setting.value;
     return;
   }
   Name variable = key->count == 1 ? first : NULL;
@@ -57,16 +122,17 @@ static void plan_setting(Build *b, TestPlan *plan, const Node *node) {
   bool group = key->count == 2 && names_optimizer(b, node->as.setting.value);
   if (variable && !group && names_variable(b, variable)) {
     Setting start = {.key = variable, .span = node->span, .value = node->as.setting.value};
-    VEC_PUSH(b->arena, &plan->starts.list, start);
+    VEC_PUSH(b->arena, &stage->starts.list, start);
     return;
   }
   NodeList one = {0};
   VEC_PUSH(b->arena, &one, (Node *)(uintptr_t)node);
-  settings_collect(b, &plan->settings, &one, NULL);
+  settings_collect(b, &stage->settings, &one, NULL);
 }
 
 static TestPlan plan_test(Build *b, const Node *node) {
   TestPlan plan = {.node = node};
+  stage_plan(b, &plan, NULL);
   for (size_t i = 0; i < node->as.test.items.count; i++) {
     const Node *item = node->as.test.items.data[i];
     if (item->kind == NODE_SETTING) plan_setting(b, &plan, item);
@@ -79,7 +145,7 @@ static TestPlan plan_test(Build *b, const Node *node) {
   return plan;
 }
 
-static const char *plan_solve(const TestPlan *plan) {
+static const char *plan_solve(const StagePlan *plan) {
   return plan->solve && plan->solve->kind == EXPR_NAME ? plan->solve->as.name.name : NULL;
 }
 
@@ -133,16 +199,18 @@ Staged *test_no_data(Context *c) {
   return staged_poison;
 }
 
+const Setting *test_given_field(Context *c, const Field *field) {
+  Settings *given = &c->test->given;
+  return settings_find(given, field->name);
+}
+
 static void take_data(Context *c, TestPlan *plan) {
   Build *b = c->build;
-  c->computed_inline = true;
+  c->makes_all = true;
+  c->test->given = plan->fields;
   c->closed_dims = true;
   c->no_data = !plan->data;
   if (!plan->data) return;
-  if (plan->data->as.setting.key.count > 1) {
-    report(build_diagnostics(b), E0211, plan->data->span, "data for single fields comes later");
-    return;
-  }
   const Node *value = plan->data->as.setting.value;
   const Node *callee = value->kind == EXPR_CALL ? value->as.call.callee : NULL;
   const Binding *binding = callee && callee->kind == EXPR_NAME ? callee->as.name.binding : NULL;
@@ -247,16 +315,29 @@ static void keep_alive(Context *c, const Environment *environment) {
 
 // ---- expected diagnostics
 
+// The stage whose building is tried: the one under test.
+static const char *rejected_stage(Build *b, const TestPlan *plan) {
+  if (plan->stage) return plan->stage->as.stage.name.name;
+  const Node *only = NULL;
+  const NodeList *items = &b->program->file->as.file.items;
+  for (size_t i = 0; i < items->count; i++) {
+    if (items->data[i]->kind == ITEM_LEVEL) return "main";
+    if (items->data[i]->kind == ITEM_STAGE && !only) only = items->data[i];
+  }
+  return only ? NULL : "main"; // NULL: all of them
+}
+
 static bool code_occurs(Build *b, TestPlan *plan, const Node *node) {
   ErrorCode code = error_code_find(node->as.expect_code.code.name);
   Span anywhere = {0};
   size_t before = diagnostics_count_code(build_diagnostics(b), code, anywhere);
   size_t mark = diagnostics_mark(build_diagnostics(b));
-  CheckTarget target = {.stage = "main",
-                        .solve = plan_solve(plan),
+  const StagePlan *own = &plan->stages.data[0];
+  CheckTarget target = {.stage = rejected_stage(b, plan),
+                        .solve = plan_solve(own),
                         .span = plan->node->span,
-                        .settings = &plan->settings,
-                        .starts = &plan->starts};
+                        .settings = &own->settings,
+                        .starts = &own->starts};
   check_stage(b, &target);
   bool occurs = diagnostics_count_code(build_diagnostics(b), code, anywhere) > before;
   diagnostics_rewind(build_diagnostics(b), mark);
@@ -266,34 +347,103 @@ static bool code_occurs(Build *b, TestPlan *plan, const Node *node) {
 // ---- the function
 
 // Does the test speak of the levels at all? Tests of functions need neither solver nor data.
+typedef struct Levels {
+  const Build *build;
+  bool found;
+} Levels;
+
+static bool reads_stages(const Build *b, const Binding *binding) {
+  for (size_t i = 0; i < b->fields.count; i++) {
+    const Field *field = &b->fields.data[i];
+    if ((field->node == binding->node || field->data == binding->node) && field->moment)
+      return true;
+  }
+  return false;
+}
+
 static void find_levels(void *self, Node *node) {
-  bool *found = self;
+  Levels *levels = self;
   const Binding *binding = node->kind == EXPR_NAME ? node->as.name.binding : NULL;
   if (binding)
-    *found |= binding->kind == BIND_VAR || binding->kind == BIND_STATE ||
-              binding->kind == BIND_REPORT || binding->kind == BIND_BATCH ||
-              (binding->kind == BIND_IMPLICIT && binding->builtin >= IMPLICIT_HYPERGRADIENT &&
-               binding->builtin <= IMPLICIT_RUN) ||
-              (binding->kind == BIND_LOCAL && binding->owner && binding->owner->kind == ITEM_LEVEL);
+    levels->found |=
+        binding->kind == BIND_VAR || binding->kind == BIND_STAGE || binding->kind == BIND_STATE ||
+        binding->kind == BIND_REPORT || binding->kind == BIND_BATCH ||
+        ((binding->kind == BIND_TABLE || binding->kind == BIND_FIELD) &&
+         reads_stages(levels->build, binding)) ||
+        (binding->kind == BIND_IMPLICIT && binding->builtin >= IMPLICIT_HYPERGRADIENT &&
+         binding->builtin <= IMPLICIT_RUN) ||
+        (binding->kind == BIND_LOCAL && binding->owner && binding->owner->kind == ITEM_LEVEL);
   node_children(node, find_levels, self);
 }
 
-static bool test_stage(Context *c, TestPlan *plan) {
+// The stage a test stands at: the one it names, that at file level, the only one of two levels, or
+// the first.
+static Stage *choose_stage(Context *c, const TestPlan *plan) {
+  Stage *found = NULL;
+  int pairs = 0;
+  for (size_t i = 0; i < c->stages.count; i++) {
+    Stage *stage = c->stages.data[i];
+    if (plan->stage ? stage->node == plan->stage : !stage->node) return stage;
+    if (!stage->single && !pairs++) found = stage;
+  }
+  c->test->unclear = pairs > 1 || (!pairs && c->stages.count > 1);
+  return pairs == 1 ? found : c->stages.data[0];
+}
+
+// `seed` and `precision` without a stage are those of all.
+static Settings shared_settings(Build *b, const Settings *own) {
+  Settings shared = {0};
+  for (size_t i = 0; i < own->list.count; i++) {
+    const Setting *setting = &own->list.data[i];
+    if (strcmp(setting->key, "seed") == 0 || strcmp(setting->key, "precision") == 0)
+      VEC_PUSH(b->arena, &shared.list, *setting);
+  }
+  return shared;
+}
+
+static bool unclear_settings(Context *c, const TestPlan *plan) {
+  const StagePlan *own = &plan->stages.data[0];
+  Settings shared = shared_settings(c->build, &own->settings);
+  bool alone = own->settings.list.count > shared.list.count || own->starts.list.count || own->solve;
+  return alone && c->test->unclear;
+}
+
+static bool solve_stage(Context *c, TestPlan *plan, Stage *stage) {
+  Build *b = c->build;
+  StagePlan *own = &plan->stages.data[0], *named = stage_plan(b, plan, stage->name);
+  own = &plan->stages.data[0]; // the list may have moved
+  bool under_test = stage == c->test->stage;
+  Settings settings = under_test ? own->settings : shared_settings(b, &own->settings);
+  settings_replace(b, &settings, &named->settings);
+  if (under_test) variables_override(stage, &own->starts);
+  variables_override(stage, &named->starts);
+  const char *solve = plan_solve(named);
+  if (!solve && under_test) solve = plan_solve(own);
+  if (!stage_solver(c, stage, solve, plan->node->span, &settings)) return false;
+  stage_find_cold(c, stage);
+  return true;
+}
+
+static bool test_stages(Context *c, TestPlan *plan) {
   TestRun *test = c->test;
-  bool levels = false;
+  Levels levels = {.build = c->build};
   node_children(plan->node, find_levels, &levels);
-  if (!c->stages.count || !levels) return true;
-  Stage *stage = c->stages.data[0];
-  variables_override(stage, &plan->starts);
-  if (!stage_solver(c, stage, plan_solve(plan), plan->node->span, &plan->settings)) return false;
-  if (c->stages.count > 1) {
-    report(build_diagnostics(c->build), E0211, plan->node->span,
-           "tests of programs with several stages come later");
+  if (!c->stages.count || !levels.found) return true;
+  test->stage = choose_stage(c, plan);
+  if (unclear_settings(c, plan)) {
+    Diagnostic *d = report(build_diagnostics(c->build), E0204, plan->node->span,
+                           "this test has settings and does not say of which stage");
+    diagnostic_help(d, "write `stage = %s;`, or `%s.` in front of each setting", test->stage->name,
+                    test->stage->name);
     return false;
   }
-  stage_find_cold(c, stage);
-  test->stage = c->stage = stage;
-  return true;
+  bool ok = true;
+  for (size_t i = 0; i < c->stages.count; i++) ok = solve_stage(c, plan, c->stages.data[i]) && ok;
+  test->results = ARENA_ARRAY(c->build->arena, State, c->stages.count);
+  test->running = ARENA_ARRAY(c->build->arena, bool, c->stages.count);
+  test->finite = ARENA_ARRAY(c->build->arena, Value *, c->stages.count);
+  c->stage = test->stage;
+  return ok;
 }
 
 static bool test_statements(Context *c, TestPlan *plan, blo_expect *expects, size_t *count) {
@@ -338,14 +488,15 @@ static bool build_rejection(Context *c, TestPlan *plan, blo_expect *expects, siz
 
 // What a test without levels takes of the settings: the real type and the seed of its draws.
 static bool plain_settings(Context *c, TestPlan *plan, int64_t *seed) {
-  if (!settings_precision(c, &plan->settings)) return false;
-  *seed = setting_integer(c, &plan->settings, "seed", 0);
-  settings_warn_unread(c, &plan->settings);
+  Settings *settings = &plan->stages.data[0].settings;
+  if (!settings_precision(c, settings)) return false;
+  *seed = setting_integer(c, settings, "seed", 0);
+  settings_warn_unread(c, settings);
   return true;
 }
 
 static bool run_test(Context *c, TestPlan *plan, blo_expect *expects, size_t *count) {
-  if (!stages_collect(c) || !test_stage(c, plan)) return false;
+  if (!stages_collect(c) || !test_stages(c, plan)) return false;
   entry_create(c, c->entry_name);
   TestRun *test = c->test;
   int64_t seed = test->stage ? test->stage->seed : 0;
@@ -353,7 +504,11 @@ static bool run_test(Context *c, TestPlan *plan, blo_expect *expects, size_t *co
   c->seed = scalar_int(c, seed);
   if (test->stage) {
     test_find_asked(c, plan->node);
+    c->stage = test->stage;
+    bool *starting = &test->running[stage_number(c, test->stage)];
+    *starting = true;
     state_init(c, &test->now);
+    *starting = false;
     if (state_is_poison(c, &test->now)) return false;
   }
   dynamic_step(c->e, key_fold_hash(c, c->seed, place_hash("test", plan->node->as.test.name)));

@@ -223,6 +223,7 @@ static LLVMValueRef stage_record(EmitModule *m, const EntryPlaces *places, const
   add_field(&r, entry_pointer(m, places, stage->init));
   add_field(&r, entry_pointer(m, places, stage->step));
   add_field(&r, entry_pointer(m, places, stage->finish));
+  add_field(&r, entry_pointer(m, places, stage->after));
   add_field(&r, RECORDS(m, stage->finals, stage->final_count, fill_report));
   add_count(&r, stage->final_count);
   add_i64(&r, stage->iterations);

@@ -47,6 +47,7 @@ typedef struct Module {
   NameTable data;     // Name -> Binding of tables and fields
   Map *poisoned;      // names in skipped text
   Problem problem;    // the levels at file level
+  Map *stages;        // ITEM_STAGE -> Problem; NULL before the first one
   bool busy;          // its imports are being loaded
 } Module;
 
@@ -135,6 +136,9 @@ void check_items(Checker *c, Module *module);
 /// The names that have a meaning of their own inside methods.
 NameTable method_names(Checker *c);
 
+/// Names of a data item: at file level (`stage` NULL) or of a stage.
+void declare_data(Checker *c, Module *module, Problem *stage, Node *item);
+void check_data(Checker *c, Module *module, Problem *stage, Node *item);
 void declare_problem(Checker *c, Module *module, Problem *problem, NodeList items);
 void check_problem(Checker *c, Module *module, Problem *problem, NodeList items);
 void check_solve(Checker *c, Module *module, Problem *problem, Node *solve);

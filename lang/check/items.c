@@ -31,17 +31,26 @@ static void declare_dims(Checker *c, Module *module, Node *item) {
   }
 }
 
-static void declare_data(Checker *c, Module *module, Node *item) {
+// At file level, or among the names of a stage.
+static Binding *declare_array(Checker *c, Module *module, Problem *stage, BindingKind kind,
+                              Ident name, Node *node) {
+  if (!stage) return declare_item(c, module, kind, name, node, false);
+  Binding *binding = binding_make(c, kind, name.name, node, stage->stage);
+  declare_in(c, &stage->variables, binding);
+  return binding;
+}
+
+void declare_data(Checker *c, Module *module, Problem *stage, Node *item) {
   bool table = item->as.data.name.name != NULL;
   if (table)
-    item->as.data.binding = declare_item(c, module, BIND_TABLE, item->as.data.name, item, false);
+    item->as.data.binding = declare_array(c, module, stage, BIND_TABLE, item->as.data.name, item);
   NameTable columns = name_table(c->arena);
   for (size_t i = 0; i < item->as.data.fields.count; i++) {
     Node *field = item->as.data.fields.data[i];
     if (is_error(field)) continue;
     if (!table) {
       field->as.field.binding =
-          declare_item(c, module, BIND_FIELD, field->as.field.name, field, false);
+          declare_array(c, module, stage, BIND_FIELD, field->as.field.name, field);
       continue;
     }
     field->as.field.binding = binding_make(c, BIND_FIELD, field->as.field.name.name, field, item);
@@ -76,7 +85,7 @@ static void declare_one(Checker *c, Module *module, Node *item) {
         declare_item(c, module, BIND_STRUCT, item->as.structure.name, item, true);
     break;
   case ITEM_DATA:
-    declare_data(c, module, item);
+    declare_data(c, module, NULL, item);
     break;
   case ITEM_FUNCTION:
     item->as.function.binding = declare_item(c, module, BIND_FUNCTION, item->as.function.name, item,
@@ -174,8 +183,9 @@ static void check_struct(Checker *c, Module *module, Node *item) {
            item->as.structure.name.name);
 }
 
-static void check_data(Checker *c, Module *module, Node *item) {
+void check_data(Checker *c, Module *module, Problem *stage, Node *item) {
   View view = file_view(module, item, "data");
+  view.problem = stage;
   view.data = view.stages = true;
   Scope scope = scope_open(c, NULL);
   view.locals = &scope;
@@ -190,7 +200,7 @@ static void check_data(Checker *c, Module *module, Node *item) {
     if (statement->kind == NODE_LET)
       resolve_let(c, &view, statement);
     else
-      report_later(c, statement->span, "a condition in data comes later");
+      resolve_ensure(c, &view, statement);
   }
   for (size_t i = 0; i < item->as.data.fields.count; i++) {
     Node *field = item->as.data.fields.data[i];
@@ -523,7 +533,7 @@ static void check_item(Checker *c, Module *module, Node *item) {
     check_struct(c, module, item);
     break;
   case ITEM_DATA:
-    check_data(c, module, item);
+    check_data(c, module, NULL, item);
     break;
   case ITEM_FUNCTION:
     check_function(c, module, item);

@@ -113,7 +113,6 @@ static void declare_solve(Checker *c, Problem *problem, Node *solve) {
 }
 
 void declare_problem(Checker *c, Module *module, Problem *problem, NodeList items) {
-  (void)module;
   problem->variables = name_table(c->arena);
   problem->reports = name_table(c->arena);
   problem->levels = name_table(c->arena);
@@ -128,6 +127,8 @@ void declare_problem(Checker *c, Module *module, Problem *problem, NodeList item
       declare_solve(c, problem, item);
     else if (item->kind == NODE_REPORT)
       declare_report(c, problem, item, owner);
+    else if (item->kind == ITEM_DATA && problem->stage)
+      declare_data(c, module, problem, item);
     else if (problem->stage)
       declare_clause(c, problem, item, owner, 0);
   }
@@ -367,6 +368,8 @@ static void check_stage(Checker *c, Module *module, Node *item, Problem *main) {
   Problem *problem = ARENA_NEW(c->arena, Problem);
   problem->outer = main;
   problem->stage = item;
+  if (!module->stages) module->stages = map_create(c->arena);
+  map_put(module->stages, item, problem);
   NodeList items = item->as.stage.items;
   declare_problem(c, module, problem, items);
   if (item->as.stage.family.name)
@@ -377,8 +380,10 @@ static void check_stage(Checker *c, Module *module, Node *item, Problem *main) {
     return;
   }
   check_single(c, module, problem);
-  for (size_t i = 0; i < items.count; i++)
+  for (size_t i = 0; i < items.count; i++) {
     if (items.data[i]->kind == ITEM_SOLVE) check_solve(c, module, problem, items.data[i]);
+    if (items.data[i]->kind == ITEM_DATA) check_data(c, module, problem, items.data[i]);
+  }
 }
 
 static void check_problem_item(Checker *c, Module *module, Problem *problem, Node *item) {
@@ -398,7 +403,7 @@ static void check_problem_item(Checker *c, Module *module, Problem *problem, Nod
     check_stage(c, module, item, problem);
     break;
   case ITEM_DATA:
-    if (problem->stage) report_later(c, item->span, "data inside a stage comes later");
+    if (problem->stage) check_data(c, module, problem, item);
     break;
   default:
     break;

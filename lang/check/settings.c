@@ -117,8 +117,8 @@ static void add_method_reports(Checker *c, const Module *module, const Node *set
   }
 }
 
-// `stop` looks at variables and reports, those of the chosen method included.
-static void resolve_stop(Settings *s, Node *value) {
+// `stop` and conditions look at variables and reports, those of the chosen method included.
+static void resolve_late(Settings *s, Node *node) {
   View view = *s->view;
   Scope reports = scope_open(s->c, view.locals);
   for (size_t i = 0; i < s->list.count; i++)
@@ -127,8 +127,11 @@ static void resolve_stop(Settings *s, Node *value) {
   view.problem = s->problem;
   view.reports = true;
   view.test = s->test;
-  view.where = "`stop`";
-  resolve_expression(s->c, &view, value);
+  view.where = node->kind == NODE_ENSURE ? "a condition" : "`stop`";
+  if (node->kind == NODE_ENSURE)
+    resolve_ensure(s->c, &view, node);
+  else
+    resolve_expression(s->c, &view, node);
 }
 
 static void resolve_value(Settings *s, IdentList key, size_t from, Node *value) {
@@ -148,7 +151,7 @@ static void resolve_value(Settings *s, IdentList key, size_t from, Node *value) 
   else if (last && is_word(word, "joint"))
     resolve_item_call(c, s->view, value, BIND_FUNCTION);
   else if (last && is_word(word, "stop"))
-    resolve_stop(s, value);
+    resolve_late(s, value);
   else
     resolve_expression(c, s->view, value);
 }
@@ -249,7 +252,7 @@ static void check_late_item(Settings *s, Node *node) {
   if (node->kind == NODE_SETTING)
     check_key(s, node, 0);
   else
-    report_later(s->c, node->span, "a condition in a solve block comes later");
+    resolve_late(s, node);
 }
 
 // `upper = gd(iters = 5); iters = 3;` says twice how many steps are made.
@@ -333,27 +336,57 @@ static void check_solve_value(Settings *s, const Node *node) {
   if (close && *close) diagnostic_help(d, "did you mean `%s`?", close);
 }
 
+static Problem *stage_named(const Settings *s, Name name) {
+  const Binding *binding = find_kind(s->view, name, BIND_STAGE);
+  bool stage = binding && binding->kind == BIND_STAGE && s->module->stages;
+  return stage ? map_get(s->module->stages, binding->node) : NULL;
+}
+
+// `stage = detect;` says which stage a test is about.
+static void check_stage_value(Settings *s, const Node *node) {
+  const Node *value = node->as.setting.value;
+  if (is_error(value)) return;
+  Name name = value->kind == EXPR_NAME ? value->as.name.name : NULL;
+  if (name && (stage_named(s, name) || is_poisoned(s->view, name))) return;
+  if (!name) {
+    report(s->c->diagnostics, E0208, value->span, "the name of a stage is wanted here");
+    return;
+  }
+  Diagnostic *d = report(s->c->diagnostics, E0201, value->span, "there is no stage `%s`", name);
+  suggest_kind(s->c, d, s->view, name, BIND_STAGE);
+}
+
+// A key of a test from part `from` on; before it stands the name of a stage, or nothing.
+static void check_stage_key(Settings *s, Node *node, size_t from) {
+  IdentList key = node->as.setting.key;
+  Name first = key.data[from].name;
+  bool last = from + 1 == key.count;
+  if (last && is_word(first, "solve")) {
+    check_solve_value(s, node);
+    return;
+  }
+  bool variable = last && name_get(&s->problem->variables, first) && find_key(first) < 0;
+  if (!variable)
+    check_key(s, node, from);
+  else if (!refuse_type(s, key, node->as.setting.value))
+    resolve_expression(s->c, s->view, node->as.setting.value);
+}
+
 static void check_test_setting(Settings *s, Node *node) {
   IdentList key = node->as.setting.key;
   Name first = key.data[0].name;
-  Checker *c = s->c;
   if (is_word(first, "data")) {
     if (!refuse_type(s, key, node->as.setting.value)) check_data_value(s, node);
     return;
   }
-  if (is_word(first, "solve") && key.count == 1) {
-    check_solve_value(s, node);
+  if (is_word(first, "stage") && key.count == 1) {
+    check_stage_value(s, node);
     return;
   }
-  bool variable = key.count == 1 && name_get(&s->problem->variables, first) && find_key(first) < 0;
-  bool stage = key.count > 1 && find_kind(s->view, first, BIND_STAGE) &&
-               find_kind(s->view, first, BIND_STAGE)->kind == BIND_STAGE;
-  if (!variable && !stage) {
-    check_key(s, node, 0);
-    return;
-  }
-  if (!refuse_type(s, key, node->as.setting.value))
-    resolve_expression(c, s->view, node->as.setting.value);
+  Settings of_stage = *s;
+  Problem *stage = key.count > 1 ? stage_named(s, first) : NULL;
+  if (stage) of_stage.problem = stage;
+  check_stage_key(&of_stage, node, stage ? 1 : 0);
 }
 
 static void check_expect(Checker *c, View *view, Node *node) {
@@ -388,8 +421,34 @@ static void check_expect_code(Checker *c, const Node *node) {
   diagnostic_help(d, "write `expect %s %s;`", warning ? "warning" : "error", code.name);
 }
 
-static void add_all_method_reports(Checker *c, const Module *module, NameTable *names) {
-  const NameTable *solves = &module->problem.solves;
+// The problem a test is about: of the stage it names, else the only one of two levels.
+static Problem *test_problem(Module *module, const NodeList *items, NodeList settings) {
+  Problem *found = &module->problem;
+  int pairs = 0, stages = 0;
+  for (size_t i = 0; i < items->count && module->stages; i++) {
+    Problem *stage =
+        items->data[i]->kind == ITEM_STAGE ? map_get(module->stages, items->data[i]) : NULL;
+    if (!stage) continue;
+    stages++;
+    for (size_t k = 0; k < settings.count; k++) {
+      const Node *node = settings.data[k];
+      bool named = node->kind == NODE_SETTING && node->as.setting.key.count == 1 &&
+                   is_word(node->as.setting.key.data[0].name, "stage") &&
+                   node->as.setting.value->kind == EXPR_NAME &&
+                   node->as.setting.value->as.name.name == items->data[i]->as.stage.name.name;
+      if (named) return stage;
+    }
+    bool pair = stage->upper && stage->lower;
+    if ((pair && !pairs) || (stages == 1 && !module->problem.upper)) found = stage;
+    pairs += pair;
+  }
+  if (module->problem.upper) return &module->problem;
+  return pairs == 1 || stages == 1 ? found : &module->problem;
+}
+
+static void add_all_method_reports(Checker *c, const Module *module, const Problem *problem,
+                                   NameTable *names) {
+  const NameTable *solves = &problem->solves;
   for (size_t i = 0; i < solves->names.count; i++) {
     const Node *solve = name_get(solves, solves->names.data[i]);
     for (size_t k = 0; k < solve->as.solve.settings.count; k++)
@@ -398,19 +457,20 @@ static void add_all_method_reports(Checker *c, const Module *module, NameTable *
 }
 
 void check_test(Checker *c, Module *module, Node *test) {
-  View view = problem_view(module, &module->problem, test);
+  NodeList items = test->as.test.items;
+  Problem *problem = test_problem(module, &module->file->as.file.items, items);
+  View view = problem_view(module, problem, test);
   view.where = "a test";
   view.reports = view.test = true;
   Scope reports = scope_open(c, NULL);
-  add_all_method_reports(c, module, &reports.names);
+  add_all_method_reports(c, module, problem, &reports.names);
   Scope scope = scope_open(c, &reports);
   view.locals = &scope;
   View values = view;
   values.problem = NULL;
   values.test = false;
   values.where = "a setting";
-  NodeList items = test->as.test.items;
-  Settings settings = {c, &values, module, &module->problem, true, items};
+  Settings settings = {c, &values, module, problem, true, items};
   for (size_t i = 0; i < items.count; i++) {
     Node *item = items.data[i];
     if (item->kind == NODE_SETTING) {

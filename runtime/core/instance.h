@@ -17,6 +17,7 @@ typedef struct StageRun {
   char *blocks[GROUP_COUNT][2];
   int current[GROUP_COUNT];
   bool started, stepped, reported, finished;
+  bool data_ready; // what the program makes from this stage's results is up to date
   int64_t iteration, seed;
   int64_t report_step; // the step that the reports belong to
 } StageRun;

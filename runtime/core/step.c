@@ -166,9 +166,7 @@ static blo_status run_entry(blo_instance *instance, const blo_entry *entry) {
 
 // ---- the program's own data ----
 
-static blo_status make_data(blo_instance *instance, int64_t seed) {
-  const blo_entry *entry = instance->program->data_entry;
-  if (!entry || (instance->data_ready && instance->data_seed == seed)) return BLO_OK;
+static blo_status run_data_entry(blo_instance *instance, const blo_entry *entry, int64_t seed) {
   instance->seed = seed;
   blo_status status = gather_inputs(instance, NULL, entry);
   if (status) return status;
@@ -185,18 +183,46 @@ static blo_status make_data(blo_instance *instance, int64_t seed) {
   status = run_entry(instance, entry);
   if (status) return status;
   for (size_t i = 0; i < entry->output_count; i++) {
-    instance->data[entry->outputs[i].index] = instance->outputs[i];
+    instance->data[entry->outputs[i].index] = instance->computed[entry->outputs[i].index];
   }
-  instance->data_ready = true;
-  instance->data_seed = seed;
   return BLO_OK;
+}
+
+// All data that stage `count` may read: what is made at the beginning, then what is made from the
+// results of each stage before it. Its draws are those of the first stage, or of the stage whose
+// results it reads.
+static blo_status make_data(blo_instance *instance, size_t count, int64_t seed) {
+  const blo_program *program = instance->program;
+  blo_status status = BLO_OK;
+  if (count && instance->stages[0].started) seed = instance->stages[0].seed;
+  if (program->data_entry && !(instance->data_ready && instance->data_seed == seed)) {
+    status = run_data_entry(instance, program->data_entry, seed);
+    if (status) return status;
+    instance->data_ready = true;
+    instance->data_seed = seed;
+  }
+  for (size_t i = 0; i < count && i < program->stage_count; i++) {
+    StageRun *run = &instance->stages[i];
+    if (!run->stage->after || run->data_ready) continue;
+    status = run_data_entry(instance, run->stage->after, run->seed);
+    if (status) return status;
+    run->data_ready = true;
+  }
+  return status;
+}
+
+// The results of a stage changed: so does all that was made from them.
+static void forget_data(blo_instance *instance, const StageRun *run) {
+  for (size_t i = 0; i < instance->program->stage_count; i++) {
+    if (&instance->stages[i] >= run) instance->stages[i].data_ready = false;
+  }
 }
 
 // ---- init, step, finish ----
 
 static blo_status init_stage(blo_instance *instance, StageRun *run, int64_t seed) {
   const blo_entry *entry = run->stage->init;
-  blo_status status = make_data(instance, seed);
+  blo_status status = make_data(instance, (size_t)(run - instance->stages), seed);
   if (status) return status;
   run->started = false;
   instance->seed = seed;
@@ -210,6 +236,7 @@ static blo_status init_stage(blo_instance *instance, StageRun *run, int64_t seed
   run->stepped = run->reported = run->finished = false;
   run->iteration = 0;
   run->seed = seed;
+  forget_data(instance, run);
   return BLO_OK;
 }
 
@@ -364,7 +391,8 @@ static blo_status step_stage(blo_instance *instance, StageRun *run, bool reporti
     return blo_fail(instance->context, BLO_BAD_ARGUMENT, "",
                     "stage %s has no state yet: call blo_init first", stage->name);
   }
-  blo_status status = evaluate_step(instance, run, reporting, result);
+  blo_status status = make_data(instance, (size_t)(run - instance->stages), run->seed);
+  if (!status) status = evaluate_step(instance, run, reporting, result);
   if (!status && result->stop && !reporting) {
     // The last step has to report: once more, from the same state, so to the same numbers.
     for (size_t i = 0; i < instance->program->note_count; i++)
@@ -378,6 +406,7 @@ static blo_status step_stage(blo_instance *instance, StageRun *run, bool reporti
   commit(run, GROUP_RESULT);
   run->stepped = true;
   run->finished = false;
+  forget_data(instance, run);
   result->iteration = ++run->iteration;
   if (!reporting) return BLO_OK;
   commit(run, GROUP_REPORT);
@@ -405,9 +434,11 @@ blo_status blo_step(blo_instance *instance, size_t stage, int32_t reporting,
 static blo_status finish_stage(blo_instance *instance, StageRun *run) {
   const blo_entry *entry = run->stage->finish;
   if (!entry) return BLO_OK;
+  blo_status status = make_data(instance, (size_t)(run - instance->stages) + 1, run->seed);
+  if (status) return status;
   instance->seed = run->seed;
   instance->reporting = 1;
-  blo_status status = gather_inputs(instance, run, entry);
+  status = gather_inputs(instance, run, entry);
   if (!status) status = gather_outputs(instance, run, entry);
   if (!status) status = run_entry(instance, entry);
   if (status) return status;
@@ -549,7 +580,7 @@ blo_status blo_state_load(blo_instance *instance, size_t stage, const void *bloc
   if (enter(instance)) return BLO_BAD_ARGUMENT;
   instance->stop = 0;
   blo_status status = blo_find_stage(instance, stage, &run);
-  if (!status) status = make_data(instance, seed);
+  if (!status) status = make_data(instance, stage, seed);
   if (!status) {
     memcpy(block_next(run, GROUP_STATE), block, run->bytes[GROUP_STATE]);
     commit(run, GROUP_STATE);
@@ -557,6 +588,7 @@ blo_status blo_state_load(blo_instance *instance, size_t stage, const void *bloc
     run->stepped = run->reported = run->finished = false;
     run->iteration = iteration;
     run->seed = seed;
+    forget_data(instance, run);
   }
   leave(instance);
   return status;

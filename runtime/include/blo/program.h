@@ -83,7 +83,7 @@ typedef struct blo_data {   /* a declared data array, "train.x" or "Xtr" */
   const blo_size *shape;
   const char *shape_text;   /* "f64[n, d]" */
   int64_t classes;          /* > 0: integers 0 .. classes-1 */
-  int32_t computed;         /* 1: made by the entry `data`, not read */
+  int32_t computed;         /* 1: made by `data_entry` or a stage's `after`, not read */
 } blo_data;
 
 typedef struct blo_leaf {   /* one tensor of a stage's state */
@@ -110,6 +110,7 @@ typedef struct blo_stage {
   const blo_entry *init;    /* data, seed -> state */
   const blo_entry *step;    /* data, state, seed, reporting -> state, objectives, reports, stop */
   const blo_entry *finish;  /* data, state -> file-level reports; NULL when there are none */
+  const blo_entry *after;   /* data, results, seed -> data made from this stage's results; NULL: none */
   const blo_report *finals;
   size_t final_count;
   int64_t iterations, report_every, seed;
@@ -152,7 +153,7 @@ typedef struct blo_program {
   size_t dim_count;
   const blo_data *data;
   size_t data_count;
-  const blo_entry *data_entry; /* computes fields made by the program; NULL when there are none */
+  const blo_entry *data_entry; /* fields that the program makes before its first stage; NULL: none */
   const blo_stage *stages;
   size_t stage_count;
   const blo_test *tests;
