@@ -234,6 +234,7 @@ struct Context {
   Value *iteration;      // steps this level has made, i64; NULL: unknown here
   Value *t;              // outer steps made, i64; NULL outside steps
   State *method_state;   // inside a method: x, y at its beginning
+  bool reporting;        // evaluating reports: their oracle calls are not the method's
   Block *step_block;     // of the step that is made; NULL outside steps
   Staged **kept, **kept_next; // states of the lower optimiser: at the step's beginning, at its end
   TestRun *test;

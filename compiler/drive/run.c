@@ -50,6 +50,7 @@ int pipeline_compile_for_data(Pipeline *p, BuildOptions *build, RuntimeOptions *
 
 static int compile(Pipeline *p, RuntimeOptions *run) {
   BuildOptions build = pipeline_build_options(p);
+  build.count_oracles = true;
   int status = pipeline_compile_for_data(p, &build, run);
   if (!status && p->options->kernels)
     fprintf(stderr, "%d kernels, compiled in %.0f ms\n", p->kernels, 1e3 * p->seconds);

@@ -236,6 +236,13 @@ static void emit_conditional(EntryEmitter *e, const Step *step) {
   LLVMPositionBuilderAtEnd(e->b, after);
 }
 
+static void emit_count(EntryEmitter *e, const Step *step) {
+  LLVMTypeRef i64 = e->m->i64;
+  LLVMValueRef number = const_i64(e->m, step->note), one = const_i64(e->m, 1);
+  LLVMValueRef place = LLVMBuildInBoundsGEP2(e->b, i64, e->notes, &number, 1, "");
+  LLVMBuildStore(e->b, LLVMBuildAdd(e->b, LLVMBuildLoad2(e->b, i64, place, ""), one, ""), place);
+}
+
 static void emit_steps(EntryEmitter *e, const StepList *steps) {
   for (size_t i = 0; i < steps->count; i++) {
     const Step *step = steps->data[i];
@@ -254,6 +261,9 @@ static void emit_steps(EntryEmitter *e, const StepList *steps) {
       break;
     case STEP_SWAP:
       emit_swap(e, step);
+      break;
+    case STEP_COUNT:
+      emit_count(e, step);
       break;
     }
   }

@@ -160,6 +160,7 @@ typedef enum StepKind {
   STEP_LOOP,     // see below
   STEP_IF,
   STEP_SWAP,     // exchange the memory of two workspace buffers of equal size (carries)
+  STEP_COUNT,    // adds one to a counting note
 } StepKind;
 
 typedef struct Step Step;
@@ -181,6 +182,7 @@ struct Step {
   VEC(int) scalars;          // LAUNCH: schedule counters passed as kernel scalars
   const char *routine;       // ROUTINE: symbol
   VEC(const Dim *) sizes;    // ROUTINE: i64 arguments
+  int note;                  // COUNT: row of the module's notes
   // LOOP: for counter in 0..count-1 (reverse: down), count an i64 scalar in `count`, stopping before a trip
   // when `condition` (run each trip) leaves false in `flag`; trips made are stored to `trips` if there.
   int counter;

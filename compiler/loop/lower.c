@@ -415,6 +415,13 @@ static void lower_value(Lowering *l, Op *op) {
   }
 }
 
+// A counter needs no kernel.
+static bool always_counts(const Lowering *l, const Op *op) {
+  double value;
+  return module_note_counts(l->module, op->attr.note.number) && op->operands[0]->type->rank == 0 &&
+         ir_is_splat(op->operands[0], &value) && value != 0.0;
+}
+
 static void lower_op(Lowering *l, Op *op) {
   switch (op->code) {
   case OP_LOOP:
@@ -424,6 +431,10 @@ static void lower_op(Lowering *l, Op *op) {
     lower_if(l, op);
     return;
   case OP_NOTE:
+    if (always_counts(l, op)) {
+      add_step(l, STEP_COUNT)->note = op->attr.note.number;
+      return;
+    }
     lower_add_item(l, ITEM_NOTE, op->operands[0], NULL, (Access){0}, op->span)->number =
         op->attr.note.number;
     return;

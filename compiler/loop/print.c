@@ -274,6 +274,9 @@ static void print_steps(TextBuffer *out, const StepList *steps, int depth) {
     case STEP_SWAP:
       text_add(out, "swap");
       break;
+    case STEP_COUNT:
+      text_addf(out, "count %d", step->note);
+      break;
     case STEP_LOOP:
       print_loop(out, step, depth);
       continue;

@@ -393,6 +393,10 @@ static void check_step(ScheduleChecker *c, const Step *step) {
   case STEP_SWAP:
     check_swap(c, step);
     break;
+  case STEP_COUNT:
+    step_require(c, step->note >= 0 && (size_t)step->note < c->schedule->module->notes.count,
+                 "count of an unknown note");
+    break;
   }
 }
 

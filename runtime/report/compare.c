@@ -6,6 +6,7 @@
 // and counted; points are judged in between.
 #include "report/compare.h"
 #include "core/instance.h"
+#include "report/calls.h"
 #include "report/interrupt.h"
 #include "report/judge.h"
 #include "report/message.h"
@@ -17,22 +18,10 @@
 
 static const double nothing = (double)__builtin_nanf("");
 
-// ---- oracle calls
-
-static double calls(const Runner *runner, const char *kind) {
-  double sum = 0.0;
-  for (size_t i = 0; i < runner->program->note_count; i++) {
-    const blo_note *note = &runner->program->notes[i];
-    if (strcmp(note->code, "count") == 0 && strncmp(note->text, kind, strlen(kind)) == 0)
-      sum += (double)blo_note_last(runner->instance, i);
-  }
-  return sum;
-}
-
 static void add_calls(const Runner *runner, double *point) {
-  point[COMPARE_GRADIENTS] += calls(runner, "gradients");
-  point[COMPARE_HVPS] += calls(runner, "Hessian-vector products");
-  point[COMPARE_MIXED] += calls(runner, "mixed products");
+  OracleCalls calls = {0};
+  blo_calls_add(runner->instance, &calls);
+  for (int k = 0; k < CALL_KINDS; k++) point[COMPARE_GRADIENTS + k] += (double)calls.count[k];
 }
 
 // ---- points
@@ -118,7 +107,8 @@ static void run_one(const Comparison *c, size_t competitor, size_t number, Runne
 // The reference has to stand at a start for its data and earlier stages; its own steps do not run.
 static blo_status run_all(Comparison *c, Runner *runners, Runner *reference) {
   for (size_t number = 0; number < c->seeds; number++) {
-    blo_status status = reference ? blo_runner_begin(reference, c->options->seed + (int64_t)number) : BLO_OK;
+    blo_status status =
+        reference ? blo_runner_begin(reference, c->options->seed + (int64_t)number) : BLO_OK;
     if (status) return status;
     for (size_t i = 0; i < c->count; i++) {
       run_one(c, i, number, runners, reference);
@@ -142,9 +132,11 @@ static blo_status compare(Comparison *c, Runner *runners, Runner *reference) {
   const blo_compare_options *o = c->options;
   blo_status status = BLO_OK;
   for (size_t i = 0; i < c->count && !status; i++)
-    status = blo_runner_open(c->context, c->competitors[i].program, o->data, o->dims, o->dim_count, &runners[i]);
+    status = blo_runner_open(c->context, c->competitors[i].program, o->data, o->dims, o->dim_count,
+                             &runners[i]);
   bool judged = o->reference != NULL;
-  if (!status && judged) status = blo_runner_open(c->context, o->reference, o->data, o->dims, o->dim_count, reference);
+  if (!status && judged)
+    status = blo_runner_open(c->context, o->reference, o->data, o->dims, o->dim_count, reference);
   if (status) return status;
   c->maximize = runners[0].program->stages[runners[0].stage].maximize_upper;
   status = run_all(c, runners, judged ? reference : NULL);

@@ -9,7 +9,7 @@
 typedef enum CompareColumn {
   COMPARE_STEP,
   COMPARE_SECONDS,
-  COMPARE_GRADIENTS,
+  COMPARE_GRADIENTS, // this and the next two in the order of CallKind
   COMPARE_HVPS,
   COMPARE_MIXED,
   COMPARE_OBJECTIVE,     // F at the method's own y, in the user's sign

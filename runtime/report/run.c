@@ -4,6 +4,7 @@
 // nothing.
 #include "core/instance.h"
 #include "data/json_write.h"
+#include "report/calls.h"
 #include "report/history.h"
 #include "report/interrupt.h"
 #include "report/message.h"
@@ -40,6 +41,7 @@ typedef struct Run {
   double *report_values;
   const char *objective_names[OBJECTIVE_COLUMNS];
   double last_checkpoint;
+  OracleCalls calls;    // of the stage's steps
   blo_step_result last; // with the objectives of the last step that reported:
   int64_t objectives_step;
 } Run;
@@ -164,6 +166,10 @@ static void log_stage_end(Run *run, blo_status status, const char *message) {
   if (known && run->objectives_step != run->last.iteration)
     blo_json_integer(&json, "objectives_step", run->objectives_step);
   log_reports(run, &json, true);
+  blo_json_begin(&json, "oracle_calls");
+  for (int k = 0; k < CALL_KINDS; k++)
+    blo_json_integer(&json, blo_call_keys[k], run->calls.count[k]);
+  blo_json_end(&json);
   blo_json_end_line(&json);
 }
 
@@ -205,6 +211,7 @@ static int32_t after_step(void *self, const blo_step_result *result) {
   Run *run = self;
   const blo_run_options *options = run->options;
   remember(&run->last, result);
+  blo_calls_add(run->instance, &run->calls);
   if (result->reported) run->objectives_step = result->iteration;
   bool ends = result->iteration == run->progress.iterations || result->stop;
   show_new_warnings(run);
@@ -308,6 +315,7 @@ static blo_status begin_stage(Run *run) {
   run->report_values = blo_allocate_array(run->context, stage->report_count, sizeof(double));
   run->last = (blo_step_result){0};
   run->objectives_step = 0;
+  run->calls = (OracleCalls){0};
   if (!run->report_names || !run->report_values ||
       blo_history_begin(run->context, OBJECTIVE_COLUMNS, &run->objectives) ||
       blo_history_begin(run->context, stage->report_count, &run->reports))
@@ -343,6 +351,7 @@ static void say_how_it_ended(const Run *run, blo_status status) {
   }
   if (run->options->quiet) return;
   fprintf(stderr, "%s%s%" PRId64 " steps in %s\n", stage, stage[0] ? ": " : "", made, time);
+  blo_calls_print(stderr, &run->calls, made);
 }
 
 static void say_nothing_is_left(const Run *run) {
@@ -398,11 +407,11 @@ static blo_status write_plot(Run *run) {
   PlotCurve *curves = blo_allocate_array(run->context, columns, sizeof *curves);
   if (!curves) return BLO_NO_MEMORY;
   size_t first = blo_plot_history(&run->objectives, objectives, curves);
-  size_t second = has_reports
-                      ? blo_plot_history(&run->reports, run->report_names, curves + first)
-                      : blo_plot_history(&run->objectives, norm, curves + first);
-  PlotPanel panels[] = {{"Objectives", "step", true, curves, first},
-                        {has_reports ? "Reports" : "Hypergradient", "step", true, curves + first, second}};
+  size_t second = has_reports ? blo_plot_history(&run->reports, run->report_names, curves + first)
+                              : blo_plot_history(&run->objectives, norm, curves + first);
+  PlotPanel panels[] = {
+      {"Objectives", "step", true, curves, first},
+      {has_reports ? "Reports" : "Hypergradient", "step", true, curves + first, second}};
   blo_status status = blo_plot_write(run->context, run->options->plot, title, panels, 2);
   blo_release(run->context, curves);
   return status;
