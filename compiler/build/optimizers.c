@@ -198,8 +198,18 @@ static Staged *call_step(const Call *call, void *self) {
   return staged_tuple(c->e, pair, 2);
 }
 
+// `lower_opt.iters`: for methods that make the steps themselves.
+static Staged *member_iterations(Evaluator *e, const Instance *optimizer, Span span) {
+  if (optimizer->context->stage->sample) return staged_int(e, 5);
+  if (optimizer->iterations) return staged_integer(e, optimizer->iterations);
+  Diagnostic *d = mistake(e, E0304, span, "`%s` does not say for how many iterations it runs",
+                          instance_name(optimizer));
+  diagnostic_label(d, optimizer->span, "write `%s(..., iters = 100)`", instance_name(optimizer));
+  return staged_poison;
+}
+
 static Staged *optimizer_member(Evaluator *e, const Object *object, Name name, Span span) {
-  (void)span;
+  if (strcmp(name, "iters") == 0) return member_iterations(e, object->data, span);
   if (strcmp(name, "init") == 0) return staged_native(e, "init", call_init, object->data);
   if (strcmp(name, "step") == 0) return staged_native(e, "step", call_step, object->data);
   return NULL;
