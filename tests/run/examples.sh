@@ -20,6 +20,8 @@ run() {
 run ridge/ridge diabetes.npz upper.iters=5
 run logistic/logistic breast_cancer.npz upper.iters=5
 run cleaning/cleaning digits.npz upper.iters=5
+run methods/whole - upper.iters=5
+run methods/batches - upper.iters=5
 run saliency/saliency - upper.iters=5
 run dropout_rates/stn digits.npz tune.upper.iters=5 search.optimizer.iters=5
 run video/video - fit.optimizer.iters=2
