@@ -25,6 +25,7 @@ typedef struct ProblemVariable {
   const char *name;
   Span span;
   int first, count;
+  bool updated; // moved by an `update` clause: no derivative is wanted
 } ProblemVariable;
 
 /// A bilevel problem with its method as IR, for the level checks. Parameters of all functions:

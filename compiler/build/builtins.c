@@ -545,6 +545,8 @@ static const BuiltinRow rows[BUILTIN_COUNT] = {
     ROW(SAMPLE, builtin_program, "where"),
     ROW(SHUFFLE, builtin_program, "where"),
     ROW(SEQUENCE, builtin_program, "where"),
+    ROW(DUAL, builtin_program, NULL),
+    ROW(VIOLATION, builtin_program, NULL),
     ROW(CLASSES, builtin_program, NULL),
     ROW(ROOT, builtin_root, NULL),
 };

@@ -64,7 +64,16 @@ static Func *function_finish(Context *c, Staged *value) {
 
 static Func *objective_func(Context *c, const Level *level) {
   Parameters p = function_create(c, level->word);
-  return function_finish(c, objective_value(c, c->stage, level, p.x, p.y, level->objective->span));
+  Span span = level->objective->span;
+  if (level == &c->stage->upper)
+    return function_finish(c, merit_value(c, c->stage, p.x, p.y, span));
+  // The lower problem is its objective, its prox terms and its constraints.
+  Staged *value = objective_value(c, c->stage, level, p.x, p.y, span);
+  value = prox_value(c, c->stage, level, p.x, p.y, value);
+  Staged *values = constraints_at(c, c->stage, level, p.x, p.y, span);
+  if (staged_is_poison(value) || staged_is_poison(values)) return NULL;
+  Staged *parts[] = {value, values};
+  return function_finish(c, staged_tuple(c->e, parts, 2));
 }
 
 static Func *start_func(Context *c) {
@@ -169,6 +178,94 @@ static void try_names(Context *c, const Level *level) {
   point_close(c, point);
 }
 
+// ---- constraints
+
+// What a constraint depends on: all leaves of x and y, or those of y alone.
+static Dependence constraint_depends(Context *c, const Func *func, size_t result, bool lower) {
+  ValueList x = {0}, y = {0};
+  staged_leaves(c->e, c->stage->upper.like, &x);
+  if (c->stage->lower.like) staged_leaves(c->e, c->stage->lower.like, &y);
+  size_t first = lower ? x.count : 0, count = lower ? y.count : x.count + y.count;
+  Map *map = dependence_map(c->build->arena, func->body, func->body->params.data + first, count);
+  return dependence_get(map, func->body->yields.data[result]);
+}
+
+static void report_idle_constraint(Context *c, const Node *clause, Dependence on_lower,
+                                   Dependence on_any) {
+  Diagnostics *diagnostics = build_diagnostics(c->build);
+  const char *phrase = constraint_phrase(c, clause);
+  Span span = clause->as.subject.value->span;
+  if (on_any == DEPENDS_NOT) {
+    Diagnostic *d = report(diagnostics, E0423, span, "%s depends on no variable", phrase);
+    diagnostic_help(d, "a condition on data and constants is an `ensure`");
+  } else if (on_any == DEPENDS_STEPWISE || on_lower == DEPENDS_STEPWISE) {
+    Diagnostic *d =
+        report(diagnostics, E0423, span, "%s depends on its variables only through steps", phrase);
+    diagnostic_help(d, "use a smooth stand-in, like `sigmoid` for a comparison");
+  } else {
+    Diagnostic *d =
+        report(diagnostics, E0423, span, "%s does not depend on a lower variable", phrase);
+    diagnostic_help(d, "write it in `upper`, or declare the upper variable in a set");
+  }
+}
+
+static void check_idle_constraints(Context *c, const Level *level) {
+  if (!level->constraints.count) return;
+  Parameters p = function_create(c, "constraints");
+  Func *func = function_finish(c, constraints_at(c, c->stage, level, p.x, p.y, level->node->span));
+  bool lower = level == &c->stage->lower;
+  for (size_t i = 0; func && i < level->constraints.count; i++) {
+    Dependence on_any = constraint_depends(c, func, i, false);
+    Dependence on_lower = lower ? constraint_depends(c, func, i, true) : on_any;
+    if (on_lower != DEPENDS_SMOOTHLY)
+      report_idle_constraint(c, level->constraints.data[i], on_lower, on_any);
+  }
+}
+
+// Does the text of the method mention a fixed name?
+typedef struct Mention {
+  int name;
+  bool found;
+} Mention;
+
+static void find_mention(void *self, Node *node) {
+  Mention *mention = self;
+  const Binding *binding = node->kind == EXPR_NAME ? node->as.name.binding : NULL;
+  mention->found |= binding && binding->kind == BIND_IMPLICIT && binding->builtin == mention->name;
+  node_children(node, find_mention, self);
+}
+
+static Staged *call_pair_constraints(const Call *call, void *self) {
+  Context *c = self;
+  Staged *const *pair = call->positional[0]->tree.children;
+  return constraints_at(c, c->stage, &c->stage->lower, pair[0], pair[1], call->span);
+}
+
+// Affine: the directional derivative does not depend on the point. Needed where x and y are
+// projected together.
+static void check_affine(Context *c) {
+  Level *level = &c->stage->lower;
+  Mention mention = {.name = IMPLICIT_PROJECT};
+  node_children((Node *)(uintptr_t)c->stage->method->node, find_mention, &mention);
+  if (!mention.found || !level->constraints.count) return;
+  Parameters p = function_create(c, "slopes");
+  Staged *direction[] = {leaf_params(c, &c->stage->upper, NULL), leaf_params(c, level, NULL)};
+  Staged *point[] = {p.x, p.y};
+  Staged *slope =
+      derive_jvp(c->e, staged_native(c->e, "g", call_pair_constraints, c),
+                 staged_tuple(c->e, point, 2), staged_tuple(c->e, direction, 2), level->node->span);
+  Func *func = function_finish(c, slope);
+  for (size_t i = 0; func && i < level->constraints.count; i++) {
+    if (constraint_depends(c, func, i, false) == DEPENDS_NOT) continue;
+    const Node *clause = level->constraints.data[i];
+    Diagnostic *d = report(build_diagnostics(c->build), E0424, clause->as.subject.value->span,
+                           "%s is not affine in the variables", constraint_phrase(c, clause));
+    diagnostic_label(d, c->stage->method->span, "`%s` projects x and y onto the constraints",
+                     instance_name(c->stage->method));
+    diagnostic_help(d, "methods that need no projection: kkt, barrier, bic_gaffa, blocc");
+  }
+}
+
 // ---- handing the problem to the level checks
 
 static ProblemVariable *describe_variables(Context *c, const Level *level, int first,
@@ -180,7 +277,7 @@ static ProblemVariable *describe_variables(Context *c, const Level *level, int f
     staged_leaves(c->e, level->variables.data[i].like, &leaves);
     rows[i] = (ProblemVariable){level->variables.data[i].name,
                                 level->variables.data[i].node->as.var.name.span, first,
-                                (int)leaves.count};
+                                (int)leaves.count, variable_is_updated(level, i)};
     first += (int)leaves.count;
   }
   return rows;
@@ -342,12 +439,16 @@ static bool check_one(Context *c, Stage *stage, bool solvable) {
   for (size_t i = 0; i < stage->nested.count; i++)
     ok &= check_nested(c, stage->nested.data[i], solvable);
   if (!ok) return false;
+  check_idle_constraints(c, &stage->upper);
+  if (!stage->single) check_idle_constraints(c, &stage->lower);
   if (stage->single) return check_single(c, solvable);
   try_names(c, &stage->lower);
   Func *upper = objective_func(c, &stage->upper), *lower = objective_func(c, &stage->lower);
   Func *start = start_func(c);
   stage->cold = start && depends_on_upper(c, start);
   if (!upper || !lower || !start || !solvable) return false;
+  check_affine(c);
+  if (diagnostics_errors(build_diagnostics(c->build)) != errors) return false;
   Func *step = step_func(c, &ok);
   if (diagnostics_errors(build_diagnostics(c->build)) != errors || !ok) return false;
   if (c->build->options->check_levels) check_levels(c, upper, lower, start, step);

@@ -264,6 +264,7 @@ static Staged *implicit_name(Context *c, const Binding *binding, Span span) {
     if (value) return staged_tensor(c->e, value);
     return no_value(c, span, "`iteration` is known only while a level makes steps");
   }
+  if (binding->builtin == IMPLICIT_PROX) return prox_function(c);
   Staged *value = method_name(c, binding->builtin, span);
   if (!value && c->test) value = test_name(c, binding, span);
   return value;
@@ -291,6 +292,8 @@ static Staged *resolve(Evaluator *e, const Binding *binding, Span span, void *se
     return level_name(c, binding, span);
   case BIND_STAGE:
     return stage_value(c, binding);
+  case BIND_CONSTRAINT:
+    return constraint_object(c, binding);
   case BIND_MODULE: // of a member that check did not find
     return diagnostics_errors(build_diagnostics(c->build)) ? staged_poison : NULL;
   case BIND_IMPLICIT:
@@ -302,6 +305,8 @@ static Staged *resolve(Evaluator *e, const Binding *binding, Span span, void *se
 
 static Staged *program_builtin(const Call *call, Builtin builtin, void *self) {
   Context *c = self;
+  if (builtin == BUILTIN_DUAL || builtin == BUILTIN_VIOLATION)
+    return constraint_builtin(call, builtin, c);
   const char *name = builtin_table[builtin].name;
   Diagnostic *d = report(build_diagnostics(c->build), E0207, call->span,
                          "`%s` cannot be used in an expression", name);

@@ -15,6 +15,7 @@ typedef struct Descent {
   Value *first; // steps the level has made before
   bool kept;    // the states have lived through these
   Value *base;  // steps of this descent before the loop that is being made; NULL: none
+  Staged *x;    // the upper variables that prox terms see
   Span span;
 } Descent;
 
@@ -32,10 +33,13 @@ static Staged *descent_body(Evaluator *e, Value *counter, Staged *carries, void 
   Staged *g = derive_grad(e, descent->function, z, descent->span);
   Staged **states = ARENA_ARRAY(e->arena, Staged *, (size_t)count + 2);
   for (int i = 0; i < count; i++) states[i + 1] = carries->tree.children[i + 1];
+  Proximal saved = proximal_enter(c, &c->stage->lower, descent->x);
+  if (staged_is_poison(g)) c->proximal.applied = true;
   Staged *next = staged_is_poison(g) ? g
                                      : optimizer_update(descent->optimizer, z, g,
                                                         descent->kept ? iteration : counter,
                                                         iteration, states + 1, descent->span);
+  proximal_leave(c, saved, descent->optimizer);
   states[0] = project_level(c, &c->stage->lower, next, descent->span);
   c->iteration = before;
   e->dynamic = dynamic;
@@ -201,10 +205,21 @@ Staged *lower_descend(Context *c, Staged *function, Staged *start, const Descend
   Value *steps = c->t ? c->t : scalar_int(c, 0);
   Value *first =
       ir_binary(&c->e->builder, OP_MUL, steps, ir_dim(&c->e->builder, optimizer->iterations));
-  Descent descent = {c, optimizer, function, first, c->kept != NULL, NULL, span};
+  Descent descent = {
+      c, optimizer, function, first, c->kept != NULL, NULL, options ? options->x : NULL, span};
   DescendOptions plain = {0};
   Staged *result = run_descent(&descent, options ? options : &plain, carries);
   if (staged_is_poison(result)) return result;
   keep_states(c, result);
   return result->tree.children[0];
+}
+
+Staged *lower_solved(Context *c, const State *from, Span span) {
+  if (staged_is_poison(from->y)) return from->y;
+  if (!c->stage->lower.constraints.count) {
+    DescendOptions options = {.x = from->x};
+    return lower_descend(c, lower_function(c, from->x), from->y, &options, span);
+  }
+  MethodResult result = {0};
+  return method_run(c, from, &result) ? result.y : staged_poison;
 }

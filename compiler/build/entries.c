@@ -163,6 +163,7 @@ static void add_objective(Context *c, ReportRows *rows, const Level *level, cons
                           int role) {
   Staged *value =
       objective_value(c, c->stage, level, step->x_step, step->y_step, level->objective->span);
+  value = prox_value(c, c->stage, level, step->x_step, step->y_step, value);
   if (staged_is_poison(value)) return;
   ReportRow row = {role == BLO_ROLE_UPPER_OBJECTIVE ? "upper_objective" : "lower_objective",
                    value->tensor, role, 0};
@@ -187,6 +188,16 @@ static void list_nested_reports(Stage *nested, void *self) {
   }
 }
 
+// Feasibility is reported always, at the point where objectives are.
+static void add_violation(Context *c, ReportRows *rows, const StepResult *step) {
+  if (!stage_is_constrained(c->stage)) return;
+  Name name = intern(c->build->compilation->names, "infeasibility");
+  for (size_t i = 0; i < rows->list.count; i++)
+    if (rows->list.data[i].name == name) return; // the user's own
+  Value *value = stage_violation(c, step->x_step, step->y_step);
+  if (value) add_report(c, rows, name, staged_tensor(c->e, value), c->stage->upper.node->span);
+}
+
 static void collect_reports(Context *c, const StepResult *step, ReportRows *rows) {
   Stage *stage = c->stage;
   c->solved = step->next.nested; // solved at (x, y) of the step already
@@ -204,6 +215,7 @@ static void collect_reports(Context *c, const StepResult *step, ReportRows *rows
   nested_each(stage, list_nested_reports, &nested);
   if (stage->solve) list_reports(c, &stage->solve->as.solve.settings, "report", rows);
   point_close(c, point);
+  add_violation(c, rows, step);
 }
 
 // Everything that only a reporting step needs is computed under `if reporting`; otherwise it is

@@ -312,8 +312,7 @@ static bool loop_count(Evaluator *e, const Node *node, const Environment *enviro
       mistake(e, E0303, span, "the bound of a loop is negative: %lld", (long long)number);
       return false;
     }
-    if (!e->checking)
-      dim_require_nonnegative(e->module->dims, parts->bound, span);
+    if (!e->checking) dim_require_nonnegative(e->module->dims, parts->bound, span);
     parts->count = ir_dim(&e->builder, parts->bound);
     return true;
   }

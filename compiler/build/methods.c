@@ -65,9 +65,15 @@ static bool descend_options(Context *c, const Call *call, DescendOptions *option
         return false;
       continue;
     }
+    if (strcmp(argument->name, "x") == 0) {
+      options->x =
+          bundle_argument(c, argument->value, &c->stage->upper, argument->span, "`descend`");
+      if (staged_is_poison(options->x)) return false;
+      continue;
+    }
     Diagnostic *d =
         mistake(c->e, E0304, argument->span, "`descend` has no parameter `%s`", argument->name);
-    diagnostic_help(d, "it has `checkpoint` and `last`");
+    diagnostic_help(d, "it has `checkpoint`, `last` and `x`");
     return false;
   }
   return true;
@@ -91,12 +97,8 @@ static Staged *call_descend(const Call *call, void *self) {
     diagnostic_help(d, "write `descend(fn u -> f(x, u), y)`");
     return staged_poison;
   }
+  options.x = options.x ? options.x : c->method_state->x;
   return lower_descend(c, function, call->positional[1], &options, call->span);
-}
-
-static Staged *later_name(Context *c, Span span, const char *name) {
-  report(build_diagnostics(c->build), E0211, span, "`%s`: constraints come later", name);
-  return staged_poison;
 }
 
 static Staged *optimizer_name(Context *c, Instance *optimizer, const char *key, Span span) {
@@ -133,11 +135,13 @@ Staged *method_name(Context *c, int implicit, Span span) {
   case IMPLICIT_UPPER_OPT:
     return optimizer_name(c, c->stage->upper_optimizer, "upper", span);
   case IMPLICIT_CONSTRAINTS:
-    return later_name(c, span, "g");
+    return constraints_function(c);
   case IMPLICIT_PROJECT:
-    return later_name(c, span, "project");
+    return project_function(c);
   case IMPLICIT_CONE:
-    return later_name(c, span, "cone");
+    return cone_function(c);
+  case IMPLICIT_PROX_Y:
+    return prox_y_function(c);
   default:
     return NULL;
   }
@@ -147,23 +151,26 @@ Staged *method_name(Context *c, int implicit, Span span) {
 
 typedef struct Scope {
   State *state;
-  Staged *bundles[2];
+  Staged *bundles[3];
 } Scope;
 
-// Inside a method `lower` and `upper` as types mean this program's bundles.
+// Inside a method `lower`, `upper` and `constraints` as types mean this program's bundles.
 static void enter_method(Context *c, State *state, Scope *saved) {
   saved->state = c->method_state;
   saved->bundles[0] = c->e->bundle_like[BUNDLE_LOWER];
   saved->bundles[1] = c->e->bundle_like[BUNDLE_UPPER];
+  saved->bundles[2] = c->e->bundle_like[BUNDLE_CONSTRAINTS];
   c->method_state = state;
   c->e->bundle_like[BUNDLE_LOWER] = c->stage->lower.like;
   c->e->bundle_like[BUNDLE_UPPER] = c->stage->upper.like;
+  c->e->bundle_like[BUNDLE_CONSTRAINTS] = constraints_like(c, c->stage);
 }
 
 static void leave_method(Context *c, const Scope *saved) {
   c->method_state = saved->state;
   c->e->bundle_like[BUNDLE_LOWER] = saved->bundles[0];
   c->e->bundle_like[BUNDLE_UPPER] = saved->bundles[1];
+  c->e->bundle_like[BUNDLE_CONSTRAINTS] = saved->bundles[2];
 }
 
 static Staged *start_of_state(Context *c, const Node *node, const Environment *environment) {
@@ -474,27 +481,49 @@ static void refuse(Context *c, const char *what, Span span, const char *label, c
     diagnostic_help(d, "no method of the library does yet");
 }
 
+// Inequalities and equalities are asked for one by one.
+static bool check_constraints(Context *c) {
+  const Level *level = &c->stage->lower;
+  const Node *method = c->stage->method->node;
+  for (size_t i = 0; i < level->constraints.count; i++) {
+    const Node *clause = level->constraints.data[i];
+    bool equality = constraint_is_equality(clause);
+    const char *word = equality ? "equality" : "coupled";
+    if (method_accepts(method, word, "constraints")) continue;
+    refuse(c, equality ? "equality constraints of the lower level" : "lower constraints",
+           clause->span, "a constraint of the lower level", word, "constraints");
+    return false;
+  }
+  return true;
+}
+
+static bool check_clauses(Context *c) {
+  Stage *stage = c->stage;
+  const Node *method = stage->method->node;
+  bool ok = check_constraints(c);
+  if (stage->lower.proxes.count && !method_accepts(method, "nonsmooth", "lower")) {
+    refuse(c, "a prox term of the lower level", stage->lower.proxes.data[0]->span,
+           "it has no derivative", "nonsmooth", "lower");
+    ok = false;
+  }
+  if (stage->upper.updates.count && !method_accepts(method, "discrete", "upper")) {
+    refuse(c, "an upper variable that is moved by a formula", stage->upper.updates.data[0]->span,
+           "it moves the variable", "discrete", "upper");
+    ok = false;
+  }
+  return ok;
+}
+
 bool method_check_traits(Context *c) {
   Stage *stage = c->stage;
   const Node *method = stage->method->node;
-  bool ok = true;
+  bool ok = check_clauses(c);
   if (stage->above && !method_accepts(method, "levels", NULL)) {
     bool family = stage->family != NULL;
     refuse(c, family ? "families" : "more than one lower level", stage->lower.node->span,
            family ? "one lower problem per row: its solution is a function of what is above"
                   : "its solution is a function of what is above",
            "levels", NULL);
-    ok = false;
-  }
-  if (stage->lower.constraints.count) {
-    Span span = stage->lower.constraints.data[0]->span;
-    if (!method_accepts(method, "coupled", "constraints")) {
-      refuse(c, "lower constraints", span, "a constraint of the lower level", "coupled",
-             "constraints");
-    } else {
-      Diagnostic *d = report(build_diagnostics(c->build), E0211, span, "constraints come later");
-      diagnostic_help(d, "this edition builds programs without them");
-    }
     ok = false;
   }
   if (level_has_sets(&stage->lower) && !method_accepts(method, "projected", "lower")) {

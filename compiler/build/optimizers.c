@@ -190,8 +190,14 @@ static Staged *call_step(const Call *call, void *self) {
   Staged **states = ARENA_ARRAY(c->build->arena, Staged *, (size_t)count + 1);
   for (int i = 0; i < count; i++) states[i] = packed->tree.children[i + 1];
   Value *t = packed->tree.children[0]->tensor;
+  bool lower = optimizer == c->stage->lower_optimizer;
+  bool inner = c->proximal.level != NULL; // a wrapper's own: it moves what the wrapper moves
+  Staged *x = c->method_state ? c->method_state->x : NULL;
+  Proximal saved = c->proximal;
+  if (!inner) saved = proximal_enter(c, lower ? &c->stage->lower : &c->stage->upper, x);
   Staged *z = optimizer_update(optimizer, call->positional[0], call->positional[1], t, t, states,
                                call->span);
+  if (!inner) proximal_leave(c, saved, optimizer);
   Staged *next = pack_states(c, ir_binary(b, OP_ADD, t, scalar_int(c, 1)), states, count);
   if (staged_is_poison(z) || staged_is_poison(next)) return staged_poison;
   Staged *pair[] = {z, next};

@@ -218,8 +218,8 @@ static Staged *call_objective(const Call *call, void *self) {
   if (staged_is_poison(x)) return staged_poison; // exchanged arguments are one mistake
   Staged *y = bundle_argument(c, call->positional[1], &stage->lower, call->spans[1], name);
   if (staged_is_poison(y)) return staged_poison;
-  return objective_value(c, stage, objective->upper ? &stage->upper : &stage->lower, x, y,
-                         call->span);
+  return objective->upper ? merit_value(c, stage, x, y, call->span)
+                          : objective_value(c, stage, &stage->lower, x, y, call->span);
 }
 
 Staged *objective_function(Context *c, bool upper) {

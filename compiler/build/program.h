@@ -134,8 +134,10 @@ struct Level {
   const Node *objective; // NODE_OBJECTIVE
   VEC(LevelVariable) variables;
   NodeList states, reports, ensures, constraints;
+  NodeList proxes, updates; // NODE_PROX, NODE_UPDATE
   bool broken;  // a clause did not parse: say nothing about what is missing
   Staged *like; // bundle of the variables
+  Staged *constraint_like; // bundle of the constraint values, once somebody asked
 };
 
 struct Stage {
@@ -187,6 +189,7 @@ struct Point {
   Stage *stage;
   Staged *x, *y;         // NULL: start values when `starting`, else unknown
   Staged *const *states; // level states, or NULL
+  const State *state;    // the state the point stands at, or NULL
   bool starting;
   Dynamic dynamic;
   Block *block; // values that are made on demand are made here
@@ -202,6 +205,13 @@ typedef struct FamilyRow {
   Value *number;
   const struct FamilyRow *outer;
 } FamilyRow;
+
+/// What `prox` means in an optimizer: the level that is moved, at these upper variables.
+typedef struct Proximal {
+  const Level *level; // NULL: outside of an update
+  Staged *x;
+  bool applied;
+} Proximal;
 
 struct Context {
   Build *build;
@@ -237,6 +247,7 @@ struct Context {
   bool reporting;        // evaluating reports: their oracle calls are not the method's
   Block *step_block;     // of the step that is made; NULL outside steps
   Staged **kept, **kept_next; // states of the lower optimiser: at the step's beginning, at its end
+  Proximal proximal;
   TestRun *test;
 };
 
@@ -497,6 +508,58 @@ void instance_leave(const Instance *instance, const Dynamic *saved);
 Staged *project_level(Context *c, const Level *level, Staged *bundle, Span span);
 bool level_has_sets(const Level *level);
 
+/// A function of a set by name; NULL when it has none.
+const Node *set_function(const Node *set, const char *name);
+
+// ---------------------------------------------------------------- constraints.c
+
+bool constraint_is_equality(const Node *clause);
+/// "the constraint `size`", for messages.
+const char *constraint_phrase(Context *c, const Node *clause);
+/// The bundle of a level's constraint values in the sense <= 0, one leaf per constraint; an empty
+/// vector where it has none.
+Staged *constraints_at(Context *c, Stage *stage, const Level *level, Staged *x, Staged *y,
+                       Span span);
+/// A value of the layout of the lower level's constraints; POISON after a report.
+Staged *constraints_like(Context *c, Stage *stage);
+/// Multipliers of inequalities cut at 0.
+Staged *constraints_cone(Context *c, Staged *multipliers);
+Staged *constraints_function(Context *c);
+Staged *cone_function(Context *c);
+/// `dual(c)`, `violation(c)`.
+Staged *constraint_builtin(const Call *call, Builtin builtin, Context *c);
+Staged *constraint_object(Context *c, const Binding *binding);
+/// The largest violation of all constraints of the stage; NULL without constraints.
+Value *stage_violation(Context *c, Staged *x, Staged *y);
+bool stage_is_constrained(const Stage *stage);
+/// All leaves as one vector, and back.
+Value *bundle_flatten(Context *c, Staged *bundle);
+Staged *bundle_unflatten(Context *c, Value *flat, const Staged *like);
+
+// ---------------------------------------------------------------- joint.c
+
+Staged *project_function(Context *c);
+/// The upper objective as methods see it: with the term that keeps the constraints of its level.
+Staged *merit_value(Context *c, Stage *stage, Staged *x, Staged *y, Span span);
+/// The solve block says how upper constraints are kept.
+bool joint_check(Context *c);
+
+// ---------------------------------------------------------------- prox.c
+
+const Node *variable_prox(const Level *level, size_t index);
+/// `objective` plus the values of the level's prox terms.
+Staged *prox_value(Context *c, Stage *stage, const Level *level, Staged *x, Staged *y,
+                   Staged *objective);
+/// The proximal map of a level: of its terms, then onto its sets.
+Staged *prox_level(Context *c, Stage *stage, const Level *level, Staged *x, Staged *bundle,
+                   Staged *step, Span span);
+Staged *prox_y_function(Context *c);
+Staged *prox_function(Context *c);
+/// Around an update of an optimizer; leaving reports one that ignores prox terms.
+Proximal proximal_enter(Context *c, const Level *level, Staged *x);
+void proximal_leave(Context *c, Proximal saved, const Instance *optimizer);
+bool prox_check(Context *c, const Level *level);
+
 // ---------------------------------------------------------------- groups.c
 
 /// The optimiser of a level with its parameter groups, from the setting `key` and those below it.
@@ -530,11 +593,15 @@ bool run_move(Context *c, const Node *move, const Environment **environment);
 typedef struct DescendOptions {
   bool checkpoint; // keep the beginnings of segments only, and run them again
   const Dim *last; // steps that have a derivative, from the end; NULL: all
+  Staged *x;       // the upper variables that prox terms see
 } DescendOptions;
 
 /// The lower optimiser run from `start` on `function`; `options` may be NULL.
 Staged *lower_descend(Context *c, Staged *function, Staged *start, const DescendOptions *options,
                       Span span);
+/// The lower variables solved at a state's x from its y: by the lower optimiser, or by the method
+/// itself where there are constraints, since only it knows multipliers.
+Staged *lower_solved(Context *c, const State *from, Span span);
 
 // ---------------------------------------------------------------- methods.c
 
@@ -598,6 +665,9 @@ void state_describe(Context *c, const State *state, blo_leaf *leaves, const Name
                     size_t atom_count);
 /// One step of the stage: method, upper optimiser, projection, level states.
 bool step_run(Context *c, const State *state, StepResult *result);
+/// Every variable of the level is moved by an `update` clause.
+bool level_is_updated(const Level *level);
+bool variable_is_updated(const Level *level, size_t index);
 /// `ensure` and `warn` of the levels and the solve block at the state a step leads to.
 void step_ensures(Context *c, const StepResult *step);
 /// The `stop` setting at the new point, or NULL.
@@ -671,6 +741,8 @@ const State *test_results(Context *c, Stage *stage, Span span);
 Staged *test_member(Context *c, Stage *stage, const Binding *binding, Span span);
 /// What names of a test mean (level variables, reports, hypergradient, ...).
 Staged *test_name(Context *c, const Binding *binding, Span span);
+/// The point that `dual` and `violation` speak of; false after a report. `*state` may be NULL.
+bool standing_at(Context *c, const State **state, Staged **x, Staged **y, Span span);
 /// Notes which variable each `hypergradient(t)` below `node` asks for.
 void test_find_asked(Context *c, const Node *node);
 /// Whether |a - b| is small enough: fills ok (bool scalar) and error (f64 scalar). False after a

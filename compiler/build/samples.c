@@ -7,6 +7,8 @@
 #include "build/program.h"
 #include "build/staging.h"
 
+#include <string.h>
+
 // ---- a sample problem
 
 static Staged *sample_leaf(Context *c, const char *name, int rank) {
@@ -36,6 +38,8 @@ static Stage *sample_stage(Context *c, const Node *item) {
   stage->upper.node = stage->lower.node = stage->solve = item;
   sample_level(c, &stage->upper, "p", "q");
   sample_level(c, &stage->lower, "r", "s");
+  Staged *values[] = {sample_leaf(c, "m", 1), sample_leaf(c, "h", 2)};
+  stage->lower.constraint_like = staged_tuple(c->e, values, 2);
   return stage;
 }
 
@@ -152,10 +156,15 @@ static void check_set(Context *c, const Node *item, SetSample sample) {
   const Environment *environment = instance_environment(set);
   for (size_t i = 0; i < item->as.set.functions.count; i++) {
     const Node *function = item->as.set.functions.data[i];
-    if (function->kind != PART_SET_FUNCTION || function->as.set_function.names.count != 1) continue;
+    size_t names = function->kind == PART_SET_FUNCTION ? function->as.set_function.names.count : 0;
+    if (names != 1 && names != 2) continue;
     const Environment *inner =
         environment_add(c->e, environment, function->as.set_function.bindings[0], z);
+    if (names == 2)
+      inner = environment_add(c->e, inner, function->as.set_function.bindings[1],
+                              sample_leaf(c, "step", 0));
     Staged *value = evaluate(c->e, function->as.set_function.body, inner, NULL);
+    if (strcmp(function->as.set_function.name.name, "value") == 0) continue;
     const char *what =
         arena_printf(c->build->arena, "the projection on `%s`", item->as.set.name.name);
     fit_like(c->e, value, z, true, function->as.set_function.body->span, what);

@@ -12,7 +12,7 @@ bool level_has_sets(const Level *level) {
   return false;
 }
 
-static const Node *set_function(const Node *set, const char *name) {
+const Node *set_function(const Node *set, const char *name) {
   for (size_t i = 0; i < set->as.set.functions.count; i++) {
     const Node *function = set->as.set.functions.data[i];
     if (function->kind == PART_SET_FUNCTION &&

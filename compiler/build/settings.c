@@ -9,9 +9,9 @@
 
 #include <string.h>
 
-static const char *const plain_keys[] = {"method", "upper",     "lower",  "optimizer",
-                                         "joint",  "iters",     "stop",   "seed",
-                                         "report", "precision", "threads"};
+static const char *const plain_keys[] = {"method", "upper",     "lower",   "optimizer",
+                                         "joint",  "iters",     "stop",    "seed",
+                                         "report", "precision", "threads", "constraints"};
 enum { PLAIN_KEYS = sizeof plain_keys / sizeof plain_keys[0] };
 
 const char *setting_key(Build *b, const Node *node) {

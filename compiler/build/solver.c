@@ -82,7 +82,8 @@ static bool choose_bilevel(Context *c, Stage *stage) {
   if (settings_find(settings, "upper")) ok &= stage->upper_optimizer != NULL;
   if (!ok) return false;
   ok = method_check_traits(c);
-  bool moves = method_moves_x(stage->method->node);
+  ok &= joint_check(c);
+  bool moves = method_moves_x(stage->method->node) || level_is_updated(&stage->upper);
   if (!moves) ok &= !missing(c, stage, "upper", "adam(step = 0.01, iters = 100)");
   return ok;
 }
@@ -95,7 +96,7 @@ static bool choose_single(Context *c, Stage *stage) {
   }
   if (missing(c, stage, "optimizer", "adam(step = 0.01, iters = 100)")) return false;
   stage->upper_optimizer = level_optimizer(c, "optimizer", &stage->upper);
-  return stage->upper_optimizer != NULL;
+  return stage->upper_optimizer != NULL && joint_check(c);
 }
 
 // `sound`: no setting was wrong so far; else the number may be missing because of that.

@@ -69,10 +69,10 @@ static void add_clause(Context *c, Stage *stage, Level *level, const Node *claus
     VEC_PUSH(arena, &level->constraints, (Node *)(uintptr_t)clause);
     break;
   case NODE_PROX:
-    later(c, stage, clause, "`prox` clauses");
+    VEC_PUSH(arena, &level->proxes, (Node *)(uintptr_t)clause);
     break;
   case NODE_UPDATE:
-    later(c, stage, clause, "`update` clauses");
+    VEC_PUSH(arena, &level->updates, (Node *)(uintptr_t)clause);
     break;
   case ITEM_LEVEL:
     if (level == &stage->lower) nested_add(c, stage, clause);
@@ -158,6 +158,7 @@ bool level_type(Context *c, Level *level) {
     likes[i] = level->variables.data[i].like;
   }
   if (ok) level->like = level_bundle(c, level, likes);
+  level->constraint_like = NULL;
   return ok;
 }
 
@@ -182,10 +183,8 @@ bool stage_levels(Context *c, Stage *stage) {
   c->e->builder = builder_at(c->scratch);
   bool ok = level_complete(c, stage, &stage->upper);
   if (!stage->single) ok &= level_complete(c, stage, &stage->lower);
-  if (stage->upper.constraints.count) {
-    later(c, stage, stage->upper.constraints.data[0], "constraints of the upper level");
-    ok = false;
-  }
+  ok &= prox_check(c, &stage->upper);
+  ok &= prox_check(c, &stage->lower);
   Stage *before = c->stage;
   c->stage = stage;
   ok &= level_type(c, &stage->upper);

@@ -12,12 +12,13 @@ Point *point_at(Context *c, const State *state) {
   c->solved = state->nested;
   Point *point = point_open(c, c->stage, state->x, state->y);
   c->solved = solved;
+  point->state = state;
   return point;
 }
 
 static Staged *gradient_of_stage(const Call *call, void *self) {
   Context *c = self;
-  return objective_value(c, c->stage, &c->stage->upper, call->positional[0], NULL, call->span);
+  return merit_value(c, c->stage, call->positional[0], NULL, call->span);
 }
 
 // A stage of one level: the gradient of its objective.
@@ -69,11 +70,54 @@ static void solve_nested(Context *c, StepResult *result) {
   point_close(c, point);
 }
 
+bool variable_is_updated(const Level *level, size_t index) {
+  for (size_t i = 0; i < level->updates.count; i++)
+    if (level->updates.data[i]->as.update.target ==
+        level->variables.data[index].node->as.var.binding)
+      return true;
+  return false;
+}
+
+bool level_is_updated(const Level *level) {
+  for (size_t i = 0; i < level->variables.count; i++)
+    if (!variable_is_updated(level, i)) return false;
+  return level->updates.count > 0;
+}
+
+// `update w = e;`: after the lower solve, at the old x, in the order of the clauses.
+static Staged *update_variables(Context *c, const StepResult *result, Staged *x) {
+  Level *level = &c->stage->upper;
+  size_t count = level->variables.count;
+  if (!level->updates.count || staged_is_poison(x)) return x;
+  Staged **values = ARENA_ARRAY(c->build->arena, Staged *, count + 1);
+  for (size_t i = 0; i < count; i++) values[i] = level_part(level, x, i);
+  Point *point = point_open(c, c->stage, result->x_step, result->y_step);
+  bool ok = true;
+  for (size_t k = 0; k < level->updates.count; k++) {
+    const Node *clause = level->updates.data[k], *value = clause->as.update.value;
+    c->e->dynamic.place = place_hash("update", clause->as.update.name.name);
+    Staged *moved = evaluate(c->e, value, NULL, NULL);
+    for (size_t i = 0; i < count; i++) {
+      if (level->variables.data[i].node->as.var.binding != clause->as.update.target) continue;
+      const char *what =
+          arena_printf(c->build->arena, "the new value of `%s`", clause->as.update.name.name);
+      values[i] = fit_like(c->e, moved, values[i], true, value->span, what);
+      ok &= !staged_is_poison(values[i]);
+    }
+  }
+  point_close(c, point);
+  return ok ? project_level(c, level, level_bundle(c, level, values), level->node->span)
+            : staged_poison;
+}
+
 static void move_upper(Context *c, const State *state, StepResult *result) {
   State *next = &result->next;
   Instance *optimizer = c->stage->upper_optimizer;
   next->x = result->method.x;
-  if (!result->hypergradient) return;
+  if (!result->hypergradient || level_is_updated(&c->stage->upper)) {
+    next->x = update_variables(c, result, next->x);
+    return;
+  }
   if (!optimizer) {
     next->x = staged_poison;
     return;
@@ -83,9 +127,12 @@ static void move_upper(Context *c, const State *state, StepResult *result) {
   Staged **states = ARENA_ARRAY(arena, Staged *, (size_t)state->optimizer_count + 1);
   for (int i = 0; i < state->optimizer_count; i++) states[i] = state->optimizer[i];
   next->optimizer = states;
+  Proximal saved = proximal_enter(c, &c->stage->upper, NULL);
   Staged *moved = optimizer_update(optimizer, state->x, result->hypergradient, state->t, state->t,
                                    states, optimizer->span);
-  next->x = project_level(c, &c->stage->upper, moved, optimizer->span);
+  proximal_leave(c, saved, optimizer);
+  moved = project_level(c, &c->stage->upper, moved, optimizer->span);
+  next->x = update_variables(c, result, moved);
 }
 
 // The method's block, with the lower optimiser's states that are kept.

@@ -33,7 +33,30 @@ static Staged *lower_start(Context *c, Staged *x, Span span) {
 }
 
 static Staged *solve_lower(Context *c, Staged *x, Span span) {
-  return lower_descend(c, lower_function(c, x), lower_start(c, x, span), NULL, span);
+  State from = c->test->now;
+  from.x = x;
+  from.y = lower_start(c, x, span);
+  return lower_solved(c, &from, span);
+}
+
+// False after a report: nothing here solves the lower problem.
+static bool can_solve(Context *c, Span span) {
+  const Stage *stage = c->test->stage;
+  Diagnostic *d;
+  if (stage->lower.constraints.count && method_moves_x(stage->method->node)) {
+    d = report(build_diagnostics(c->build), E0207, span,
+               "the lower problem cannot be solved here: `%s` moves x and y together",
+               instance_name(stage->method));
+    diagnostic_help(d, "look at the variables after `let ran = run();`, or test with a method that "
+                       "solves, like kkt");
+    return false;
+  }
+  if (stage->lower_optimizer || stage->lower.constraints.count) return true;
+  d = report(build_diagnostics(c->build), E0207, span,
+             "the lower problem cannot be solved here: there is no lower optimizer");
+  diagnostic_help(d,
+                  "write `lower = gd(step = 0.1, iters = 1000);` in the test or the solve block");
+  return false;
 }
 
 // Made once, at the top of the test.
@@ -41,13 +64,7 @@ static Staged *lower_now(Context *c, Span span) {
   TestRun *test = c->test;
   if (test->ran) return test->now.y;
   if (test->solved) return test->solved;
-  if (!test->stage->lower_optimizer) {
-    Diagnostic *d = report(build_diagnostics(c->build), E0207, span,
-                           "the lower problem cannot be solved here: there is no lower optimizer");
-    diagnostic_help(d,
-                    "write `lower = gd(step = 0.1, iters = 1000);` in the test or the solve block");
-    return staged_poison;
-  }
+  if (!can_solve(c, span)) return staged_poison;
   Builder builder = c->e->builder;
   Dynamic dynamic = c->e->dynamic;
   c->e->builder.block = c->entry->func->body;
@@ -65,7 +82,8 @@ static StepResult *step_now(Context *c, Span span) {
   TestRun *test = c->test;
   if (test->step) return test->step;
   State from = test->now;
-  if (!test->ran && test->stage->lower_optimizer && !test->stage->cold) from.y = lower_now(c, span);
+  bool solves = test->stage->lower_optimizer && !test->stage->lower.constraints.count;
+  if (!test->ran && solves && !test->stage->cold) from.y = lower_now(c, span);
   Builder builder = c->e->builder;
   Dynamic dynamic = c->e->dynamic;
   c->e->builder.block = c->entry->func->body;
@@ -98,6 +116,7 @@ static Staged *call_objective(const Call *call, bool upper) {
   Dynamic dynamic = c->e->dynamic;
   stand(c);
   Staged *value = objective_value(c, test->stage, level, test->now.x, y, call->span);
+  value = prox_value(c, test->stage, level, test->now.x, y, value);
   c->e->dynamic = dynamic;
   return signed_value(c, value, level->maximize, call->span);
 }
@@ -150,39 +169,12 @@ typedef struct Difference {
   Span span;
 } Difference;
 
-static Value *flatten(Context *c, Staged *bundle) {
-  Builder *b = &c->e->builder;
-  ValueList leaves = {0}, flat = {0};
-  staged_leaves(c->e, bundle, &leaves);
-  for (size_t i = 0; i < leaves.count; i++) {
-    const Dim *entries = type_entries(c->module, leaves.data[i]->type);
-    const Type *type = type_get(c->module, leaves.data[i]->type->dtype, 1, &entries);
-    VEC_PUSH(c->build->arena, &flat, ir_reshape(b, leaves.data[i], type));
-  }
-  return flat.count == 1 ? flat.data[0] : ir_concat(b, flat.data, (int)flat.count, 0);
-}
-
-static Staged *unflatten(Context *c, Value *flat, const Staged *like) {
-  Builder *b = &c->e->builder;
-  ValueList likes = {0}, leaves = {0};
-  staged_leaves(c->e, like, &likes);
-  const Dim *start = dim_const(c->module->dims, 0);
-  for (size_t i = 0; i < likes.count; i++) {
-    const Dim *entries = type_entries(c->module, likes.data[i]->type);
-    Value *part = ir_slice(b, flat, 0, start, entries, 1);
-    VEC_PUSH(c->build->arena, &leaves, ir_reshape(b, part, likes.data[i]->type));
-    start = dim_add(c->module->dims, start, entries);
-  }
-  Value *const *next = leaves.data;
-  return staged_rebuild(c->e, like, &next);
-}
-
 static Staged *value_at(Context *c, Value *flat, Span span) {
   TestRun *test = c->test;
-  Staged *x = unflatten(c, flat, test->now.x);
+  Staged *x = bundle_unflatten(c, flat, test->now.x);
   Staged *y = test->stage->single ? NULL : solve_lower(c, x, span);
   if (y && staged_is_poison(y)) return y;
-  return objective_value(c, test->stage, &test->stage->upper, x, y, span);
+  return merit_value(c, test->stage, x, y, span);
 }
 
 // (F(x + h e_i) - F(x - h e_i)) / 2h, the lower problem solved at both points.
@@ -233,11 +225,11 @@ static Staged *call_central_difference(const Call *call, void *self) {
   bool part = false;
   Staged *h = difference_step(c, call, &part);
   if (!h) return staged_poison;
-  if (!test->stage->lower_optimizer && !test->stage->single) return lower_now(c, call->span);
+  if (!test->stage->single && !can_solve(c, call->span)) return staged_poison;
   Builder builder = c->e->builder;
   Dynamic dynamic = c->e->dynamic;
   stand(c);
-  Value *flat = flatten(c, test->now.x);
+  Value *flat = bundle_flatten(c, test->now.x);
   Value *step = scalar_value(c->e, h, flat->type->dtype, call->span, "the step h");
   if (!step) return staged_poison;
   Difference difference = {c, flat, step, call->span};
@@ -245,7 +237,7 @@ static Staged *call_central_difference(const Call *call, void *self) {
   c->e->builder = builder;
   c->e->dynamic = dynamic;
   if (staged_is_poison(result)) return result;
-  Staged *bundle = unflatten(c, result->tensor, test->now.x);
+  Staged *bundle = bundle_unflatten(c, result->tensor, test->now.x);
   bundle = signed_value(c, bundle, test->stage->upper.maximize, call->span);
   return part ? asked_part(c, call, "central_difference", bundle) : bundle;
 }
@@ -481,6 +473,7 @@ static Staged *level_now(Context *c, const Binding *binding, Span span) {
   c->solved = test->ran ? test->now.nested : NULL;
   Point *point = point_open(c, test->stage, test->now.x, y);
   c->solved = NULL;
+  if (test->ran) point->state = &test->now;
   Staged *value = known ? point_value(c, point, binding, span)
                         : evaluate(c->e, binding->node->as.report.value, NULL, NULL);
   point_close(c, point);
@@ -498,6 +491,7 @@ static Staged *left_value(Context *c, Stage *stage, const Binding *binding, Span
   c->solved = state->nested;
   dynamic_step(c->e, step_key(c, stage, state->t));
   Point *point = point_open(c, stage, state->x, state->y);
+  point->state = state;
   Staged *value = point_value(c, point, binding, span);
   point_close(c, point);
   leave_stage(c, &before);
@@ -512,6 +506,30 @@ Staged *test_member(Context *c, Stage *stage, const Binding *binding, Span span)
       binding->kind == BIND_VAR ? variable_now(c, binding, span) : level_now(c, binding, span);
   leave_stage(c, &before);
   return value;
+}
+
+// Where `dual` and `violation` look: the open point, else where the test stands.
+bool standing_at(Context *c, const State **state, Staged **x, Staged **y, Span span) {
+  TestRun *test = c->test;
+  if (c->point) {
+    *state = c->point->state;
+    *x = c->point->x;
+    *y = c->point->y;
+    return *x && (*y || c->stage->single);
+  }
+  if (!test || !test->stage) {
+    no_value(c, span, "a constraint has a value at a point of its levels alone");
+    return false;
+  }
+  *x = test->now.x;
+  *y = test->stage->single ? NULL : lower_now(c, span);
+  *state = &test->now;
+  if (!test->ran) {
+    const StepResult *step = step_now(c, span);
+    if (!step->next.x) return false;
+    *state = &step->next;
+  }
+  return !*y || !staged_is_poison(*y);
 }
 
 static NativeFunction implicit_function(int implicit, const char **name) {

@@ -99,7 +99,7 @@ struct Function {
 
 typedef enum ObjectKind {
   OBJECT_TABLE, OBJECT_BATCH, OBJECT_OPTIMIZER, OBJECT_SET, OBJECT_METHOD, OBJECT_OBJECTIVE,
-  OBJECT_STAGE, OBJECT_SAMPLER,
+  OBJECT_STAGE, OBJECT_SAMPLER, OBJECT_CONSTRAINT,
 } ObjectKind;
 
 /// Things of the program level; build/program.h says what is behind `data`.

@@ -77,14 +77,15 @@ void value_entry(Context *c, Stage *stage) {
   dynamic_step(c->e, step_key(c, stage, state.t));
   Staged *given = objective_value(c, stage, upper, state.x, state.y, span);
   output_number(c, "objective", given, upper->maximize, VALUE_OBJECTIVE);
-  if (stage->lower_optimizer) {
-    Staged *start = start_bundle(c, stage, &stage->lower, state.x, span);
+  bool constrained = stage->lower.constraints.count > 0;
+  if (constrained ? !method_moves_x(stage->method->node) : stage->lower_optimizer != NULL) {
+    state.y = start_bundle(c, stage, &stage->lower, state.x, span);
     Staged *lower = lower_function(c, state.x);
-    state.y = lower_descend(c, lower, start, NULL, span);
+    state.y = lower_solved(c, &state, span);
     Staged *value = objective_value(c, stage, upper, state.x, state.y, span);
     output_number(c, "value", value, upper->maximize, VALUE_AT_SOLUTION);
-    Staged *slope = derive_grad(c->e, lower, state.y, span);
-    output_number(c, "residual", norm(c, slope, span), false, VALUE_RESIDUAL);
+    Staged *slope = derive_grad(c->e, lower, state.y, span); // of no meaning under constraints
+    if (!constrained) output_number(c, "residual", norm(c, slope, span), false, VALUE_RESIDUAL);
     if (!method_moves_x(stage->method->node)) output_hypergradient(c, &state, span);
   }
   c->e->full = false;

@@ -91,6 +91,7 @@ static void check_upper_variables(const Checker *c) {
   }
   for (size_t i = 0; i < p->upper_count; i++) {
     const ProblemVariable *variable = &p->upper_variables[i];
+    if (variable->updated) continue;
     Dependence lower = depends(c, p->lower, variable), upper = depends(c, p->upper, variable);
     Dependence start = depends(c, p->start, variable);
     bool steps_only =
@@ -150,7 +151,7 @@ static void check_method(const Checker *c) {
   if (!p->hypergradient) return;
   for (size_t i = 0; i < p->upper_count; i++) {
     const ProblemVariable *variable = &p->upper_variables[i];
-    if (!gives_zero(p, variable)) continue;
+    if (variable->updated || !gives_zero(p, variable)) continue;
     Dependence lower = depends(c, p->lower, variable), start = depends(c, p->start, variable);
     if (lower == DEPENDS_NOT && start == DEPENDS_NOT) continue; // said already
     TextBuffer text = text_buffer(c->compilation->arena);

@@ -294,6 +294,7 @@ static int last_dependency(const Work *w, const GroupList *groups) {
 // what it reads of a must be aligned.
 static bool can_absorb(const GroupList *groups, int a, int b) {
   const Group *target = groups->data[a], *moved = groups->data[b];
+  // A reader of a part of the rows is aligned with both, though one has more.
   if (target->rows != moved->rows) return false;
   for (size_t i = 0; i < moved->works.count; i++) {
     const Work *w = moved->works.data[i];

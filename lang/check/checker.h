@@ -33,6 +33,7 @@ typedef struct Problem {
   Node *upper, *lower;   // ITEM_LEVEL, or NULL; in a stage of one level both are NULL
   NameTable variables;   // Name -> Binding: var and state of both levels
   NameTable reports;     // Name -> Binding
+  NameTable constraints; // Name -> Binding of named constraints, of both levels
   NameTable levels;      // Name -> Binding of named levels
   NameTable solves;      // Name -> Node; the unnamed block under ""
   bool broken;           // a part was skipped by recovery: nothing is said to be missing
@@ -104,6 +105,8 @@ Binding *find_kind(const View *view, Name name, BindingKind kind);
 /// The member of a module by kind; `want` BIND_FUNCTION means any value. NULL after a report.
 Binding *module_member(Checker *c, Binding *module, Ident member, BindingKind want);
 /// The module a name stands for, or NULL.
+/// A named constraint of a problem or of the file around its stage.
+Binding *find_constraint(const Problem *problem, Name name);
 Binding *find_module(const View *view, Name name);
 bool is_poisoned(const View *view, Name name);
 /// "did you mean", over all names of the tables that hold `kind`.

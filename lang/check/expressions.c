@@ -107,8 +107,40 @@ static void check_argument_order(Checker *c, NodeList arguments) {
   }
 }
 
+// `dual(c)` and `violation(c)` take the name of a constraint.
+static void resolve_constraint(Checker *c, View *view, Node *value, const Binding *callee) {
+  if (is_error(value)) return;
+  Name name = value->kind == EXPR_NAME ? value->as.name.name : NULL;
+  Binding *binding = name ? find_constraint(view->problem, name) : NULL;
+  if (binding) {
+    value->as.name.binding = binding;
+    return;
+  }
+  if (name && is_poisoned(view, name)) return;
+  Diagnostic *d;
+  if (name)
+    d = report(c->diagnostics, E0201, value->span, "there is no constraint `%s`", name);
+  else
+    d = report(c->diagnostics, E0208, value->span, "the name of a constraint is wanted here");
+  const NameTable *known = view->problem ? &view->problem->constraints : NULL;
+  VEC(const char *) names = {0};
+  for (size_t i = 0; known && i < known->names.count; i++)
+    VEC_PUSH(c->arena, &names, known->names.data[i]);
+  const char *close = name ? closest_name(name, names.data, names.count) : NULL;
+  if (close)
+    diagnostic_help(d, "did you mean `%s`?", close);
+  else
+    diagnostic_help(d, "`%s(size)` belongs to `subject to size: a <= b;`", callee->name);
+}
+
 static void resolve_arguments(Checker *c, View *view, NodeList arguments, const Binding *callee) {
   check_argument_order(c, arguments);
+  bool constraint = callee && callee->kind == BIND_BUILTIN &&
+                    (callee->builtin == BUILTIN_DUAL || callee->builtin == BUILTIN_VIOLATION);
+  for (size_t i = 0; constraint && i < arguments.count; i++)
+    if (!is_error(arguments.data[i]))
+      resolve_constraint(c, view, arguments.data[i]->as.argument.value, callee);
+  if (constraint) return;
   NodeList params = params_of(callee);
   for (size_t i = 0; i < arguments.count; i++) {
     Node *argument = arguments.data[i];
@@ -359,7 +391,9 @@ static void check_use(Checker *c, const Node *node, const Binding *binding, bool
     diagnostic_help(d, "name a variable of it: `%s.name`", binding->name);
     break;
   case BIND_CONSTRAINT:
-    report(c->diagnostics, E0208, node->span, "%s, not a value", binding_phrase(c, binding));
+    d = report(c->diagnostics, E0208, node->span, "%s, not a value", binding_phrase(c, binding));
+    diagnostic_help(d, "`dual(%s)` is its multiplier, `violation(%s)` how far it is from holding",
+                    binding->name, binding->name);
     break;
   default:
     break;

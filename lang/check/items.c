@@ -244,6 +244,7 @@ static const struct {
     {"lower_opt", IMPLICIT_LOWER_OPT},
     {"upper_opt", IMPLICIT_UPPER_OPT},
     {"cone", IMPLICIT_CONE},
+    {"prox_y", IMPLICIT_PROX_Y},
 };
 
 NameTable method_names(Checker *c) {
@@ -450,8 +451,20 @@ static void declare_update_names(Checker *c, View *view, Node *item) {
   diagnostic_help(d, "write `update(z, g, t) { ... }`: variables, gradient, step count");
 }
 
+// `prox(z, step)`: the proximal map of the level that the optimizer moves.
+static NameTable optimizer_names(Checker *c) {
+  NameTable table = name_table(c->arena);
+  Name name = intern(c->compilation->names, "prox");
+  Binding *binding = binding_make(c, BIND_IMPLICIT, name, NULL, NULL);
+  binding->builtin = IMPLICIT_PROX;
+  name_put(c->arena, &table, name, binding);
+  return table;
+}
+
 static void check_optimizer(Checker *c, Module *module, Node *item) {
+  NameTable fixed = optimizer_names(c);
   View view = file_view(module, item, "an optimizer");
+  view.implicit = &fixed;
   Scope outer = scope_open(c, NULL);
   view.locals = &outer;
   view.in_optimizer = true;
@@ -481,13 +494,16 @@ static void check_optimizer(Checker *c, Module *module, Node *item) {
 static void check_set_function(Checker *c, View *view, Node *function) {
   Name name = function->as.set_function.name.name;
   IdentList names = function->as.set_function.names;
-  if (strcmp(name, "project") != 0) {
+  bool prox = strcmp(name, "prox") == 0;
+  size_t wanted = prox ? 2 : 1;
+  if (!prox && strcmp(name, "project") != 0 && strcmp(name, "value") != 0) {
     Diagnostic *d = report(c->diagnostics, E0201, function->as.set_function.name.span,
                            "a set has no map `%s`", name);
-    diagnostic_help(d, "the map of a set is `project(z)`, the nearest point");
-  } else if (names.count != 1) {
-    report(c->diagnostics, E0204, function->as.set_function.name.span,
-           "`project` has one argument, here are %zu", names.count);
+    diagnostic_help(d, "the map of a set is `project(z)`, the nearest point; a term for `prox` has "
+                       "`value(z)` and `prox(z, step)`");
+  } else if (names.count != wanted) {
+    report(c->diagnostics, E0204, function->as.set_function.name.span, "`%s` has %s, here are %zu",
+           name, prox ? "two arguments" : "one argument", names.count);
   }
   Scope scope = scope_open(c, view->locals);
   view->locals = &scope;
@@ -503,9 +519,11 @@ static void check_set(Checker *c, Module *module, Node *item) {
   resolve_params(c, &view, item->as.set.params);
   NodeList functions = item->as.set.functions;
   const Node *project = NULL;
+  bool term = false;
   for (size_t i = 0; i < functions.count; i++) {
     Node *function = functions.data[i];
     if (is_error(function)) continue;
+    term |= strcmp(function->as.set_function.name.name, "prox") == 0;
     bool is_project = strcmp(function->as.set_function.name.name, "project") == 0;
     if (is_project && project) {
       Diagnostic *d = report(c->diagnostics, E0204, function->as.set_function.name.span,
@@ -515,10 +533,12 @@ static void check_set(Checker *c, Module *module, Node *item) {
     if (is_project && !project) project = function;
     check_set_function(c, &view, function);
   }
-  if (project || has_error(functions)) return;
+  if (project || term || has_error(functions)) return;
   Diagnostic *d = report(c->diagnostics, E0204, item->as.set.name.span,
                          "the set `%s` has no `project`", item->as.set.name.name);
-  diagnostic_help(d, "write `project(z) = ...;`, the point of the set nearest to z");
+  diagnostic_help(
+      d, "write `project(z) = ...;`, the point of the set nearest to z; a term for `prox` has "
+         "`value(z)` and `prox(z, step)` instead");
 }
 
 static void check_item(Checker *c, Module *module, Node *item) {

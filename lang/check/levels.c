@@ -34,6 +34,14 @@ static void declare_report(Checker *c, Problem *problem, Node *node, Node *owner
   if (variable) report_redeclared(c, node->as.report.name.span, variable->name, variable);
 }
 
+// Named constraints are told apart from variables: `dual(c)` and `violation(c)` read them.
+static void declare_constraint(Checker *c, Problem *problem, Node *clause, Node *owner) {
+  Name name = clause->as.subject.name.name;
+  if (!name) return;
+  clause->as.subject.binding = binding_make(c, BIND_CONSTRAINT, name, clause, owner);
+  declare_in(c, &problem->constraints, clause->as.subject.binding);
+}
+
 static void declare_level(Checker *c, Problem *problem, Node *level, int depth);
 
 static void declare_clause(Checker *c, Problem *problem, Node *clause, Node *owner, int depth) {
@@ -48,6 +56,9 @@ static void declare_clause(Checker *c, Problem *problem, Node *clause, Node *own
     break;
   case NODE_REPORT:
     declare_report(c, problem, clause, owner);
+    break;
+  case NODE_SUBJECT:
+    declare_constraint(c, problem, clause, owner);
     break;
   case ITEM_LEVEL:
     declare_level(c, problem, clause, depth + 1);
@@ -115,6 +126,7 @@ static void declare_solve(Checker *c, Problem *problem, Node *solve) {
 void declare_problem(Checker *c, Module *module, Problem *problem, NodeList items) {
   problem->variables = name_table(c->arena);
   problem->reports = name_table(c->arena);
+  problem->constraints = name_table(c->arena);
   problem->levels = name_table(c->arena);
   problem->solves = name_table(c->arena);
   problem->broken = has_error(items);
@@ -139,16 +151,59 @@ void declare_problem(Checker *c, Module *module, Problem *problem, NodeList item
 static void check_level(Checker *c, Module *module, Problem *problem, Node *level,
                         const View *above);
 
+// The variable of this level that a clause is about; NULL after a report.
+static Binding *target_variable(Checker *c, const View *view, Ident name, const char *word) {
+  Binding *target = name_get(&view->problem->variables, name.name);
+  if (!target) {
+    if (!is_poisoned(view, name.name))
+      report(c->diagnostics, E0201, name.span, "there is no variable `%s`", name.name);
+    return NULL;
+  }
+  if (target->kind == BIND_VAR && target->owner == view->owner) return target;
+  Diagnostic *d =
+      report(c->diagnostics, E0208, name.span, "`%s` is %s", name.name,
+             target->kind == BIND_VAR ? "a variable of another level" : "a state, not a variable");
+  diagnostic_label(d, binding_span(target), "declared here");
+  diagnostic_help(d, "a clause `%s` stands in the level of its variable", word);
+  return NULL;
+}
+
 static void check_update(Checker *c, View *view, Node *clause) {
   resolve_expression(c, view, clause->as.update.value);
-  Binding *target = name_get(&view->problem->variables, clause->as.update.name.name);
-  clause->as.update.target = target;
-  if (!target && !is_poisoned(view, clause->as.update.name.name)) {
-    report(c->diagnostics, E0201, clause->as.update.name.span, "there is no variable `%s`",
-           clause->as.update.name.name);
-    return;
-  }
-  report_later(c, clause->span, "an `update` clause comes later");
+  clause->as.update.target = target_variable(c, view, clause->as.update.name, "update");
+  bool lower = view->owner->kind == ITEM_LEVEL && !view->owner->as.level.upper;
+  if (!lower) return;
+  Diagnostic *d = report(c->diagnostics, E0207, clause->span,
+                         "an `update` moves a variable of the upper level, or of a stage");
+  diagnostic_help(d, "where the lower variable has a closed form, write it as a `let` in both "
+                     "levels");
+}
+
+static void check_prox(Checker *c, View *view, Node *clause) {
+  resolve_item_call(c, view, clause->as.prox.value, BIND_SET);
+  clause->as.prox.target = target_variable(c, view, clause->as.prox.name, "prox");
+  bool upper = view->owner->kind == ITEM_LEVEL && view->owner->as.level.upper;
+  if (!upper) return;
+  Diagnostic *d = report(c->diagnostics, E0207, clause->span,
+                         "a `prox` term belongs to the lower level, or to a stage");
+  diagnostic_help(d, "write the term in the objective");
+}
+
+// A constraint is a comparison of real numbers or tensors.
+static void check_subject(Checker *c, View *view, Node *clause) {
+  const Node *value = clause->as.subject.value;
+  resolve_expression(c, view, clause->as.subject.value);
+  if (is_error(value)) return;
+  bool binary = value->kind == EXPR_BINARY;
+  BinaryOp op = binary ? (BinaryOp)value->as.binary.op : BIN_ADD;
+  if (op == BIN_LE || op == BIN_GE || op == BIN_EQ) return;
+  Diagnostic *d = report(c->diagnostics, E0422, value->span,
+                         "a constraint is a comparison by `<=`, `>=` or `==`");
+  if (op == BIN_LT || op == BIN_GT)
+    diagnostic_help(d, "write `%s`: a strict inequality has no solution at its boundary",
+                    op == BIN_LT ? "<=" : ">=");
+  else
+    diagnostic_help(d, "write `subject to name: a <= b;`");
 }
 
 static void check_clause(Checker *c, View *view, Node *clause) {
@@ -176,14 +231,13 @@ static void check_clause(Checker *c, View *view, Node *clause) {
     resolve_expression(c, view, clause->as.objective.value);
     break;
   case NODE_SUBJECT:
-    resolve_expression(c, view, clause->as.subject.value);
+    check_subject(c, view, clause);
     break;
   case NODE_REPORT:
     resolve_expression(c, view, clause->as.report.value);
     break;
   case NODE_PROX:
-    resolve_expression(c, view, clause->as.prox.value);
-    report_later(c, clause->span, "a `prox` clause comes later");
+    check_prox(c, view, clause);
     break;
   case NODE_UPDATE:
     check_update(c, view, clause);
@@ -196,7 +250,7 @@ static void check_clause(Checker *c, View *view, Node *clause) {
   }
 }
 
-// Batches and named constraints of a level, before its clauses are resolved.
+// Batches of a level, before its clauses are resolved.
 static void declare_level_names(Checker *c, View *view, NodeList clauses) {
   for (size_t i = 0; i < clauses.count; i++) {
     Node *clause = clauses.data[i];
@@ -204,14 +258,13 @@ static void declare_level_names(Checker *c, View *view, NodeList clauses) {
     if (clause->kind == NODE_BATCH)
       binding = clause->as.batch.binding =
           binding_make(c, BIND_BATCH, clause->as.batch.name.name, clause, view->owner);
-    if (clause->kind == NODE_SUBJECT && clause->as.subject.name.name)
-      binding = clause->as.subject.binding =
-          binding_make(c, BIND_CONSTRAINT, clause->as.subject.name.name, clause, view->owner);
-    if (!binding) continue;
-    Binding *variable = name_get(&view->problem->variables, binding->name);
+    const Binding *constraint = clause->kind == NODE_SUBJECT ? clause->as.subject.binding : NULL;
+    const Binding *named = constraint ? constraint : binding;
+    if (!named) continue;
+    Binding *variable = name_get(&view->problem->variables, named->name);
     if (variable)
-      report_redeclared(c, binding_span(binding), binding->name, variable);
-    else
+      report_redeclared(c, binding_span(named), named->name, variable);
+    else if (binding)
       declare_in(c, &view->locals->names, binding);
   }
 }

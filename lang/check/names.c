@@ -228,6 +228,14 @@ static Binding *find_report(const View *view, Name name) {
   return NULL;
 }
 
+Binding *find_constraint(const Problem *problem, Name name) {
+  for (; problem; problem = problem->outer) {
+    Binding *binding = name_get(&problem->constraints, name);
+    if (binding) return binding;
+  }
+  return NULL;
+}
+
 Binding *find_module(const View *view, Name name) {
   if (find_local(view, name) || name_get(view->implicit, name)) return NULL;
   if (view->problem && find_variable(view->problem, name)) return NULL;
@@ -299,6 +307,7 @@ static Binding *visible_value(Checker *c, const View *view, Name name) {
     if (binding && !is_visible(view, binding)) binding = NULL;
   }
   if (!binding && view->reports) binding = find_report(view, name);
+  if (!binding) binding = find_constraint(view->problem, name);
   if (!binding) binding = fixed_name(c, view, name);
   return binding ? binding : builtin_binding(c, name);
 }

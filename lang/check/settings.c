@@ -6,9 +6,9 @@
 
 #include <string.h>
 
-static const char *const solve_keys[] = {"method", "upper",     "lower",  "optimizer",
-                                         "joint",  "iters",     "stop",   "seed",
-                                         "report", "precision", "threads"};
+static const char *const solve_keys[] = {"method", "upper",     "lower",   "optimizer",
+                                         "joint",  "iters",     "stop",    "seed",
+                                         "report", "precision", "threads", "constraints"};
 enum { SOLVE_KEYS = sizeof solve_keys / sizeof *solve_keys, DEEP_KEYS = 4 };
 
 static bool is_word(Name name, const char *word) {
@@ -148,7 +148,7 @@ static void resolve_value(Settings *s, IdentList key, size_t from, Node *value) 
     resolve_item_call(c, s->view, value, BIND_METHOD);
   else if (optimizer && (last || is_optimizer_call(s, value)))
     resolve_item_call(c, s->view, value, BIND_OPTIMIZER);
-  else if (last && is_word(word, "joint"))
+  else if (last && (is_word(word, "joint") || is_word(word, "constraints")))
     resolve_item_call(c, s->view, value, BIND_FUNCTION);
   else if (last && is_word(word, "stop"))
     resolve_late(s, value);

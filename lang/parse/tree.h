@@ -120,7 +120,7 @@ struct Node {
     struct { Ident name; Node *value; Binding *binding; } batch;
     struct { bool maximize; Node *value; } objective;
     struct { Ident name; Node *value; Binding *binding; } subject;    // name.name NULL: unnamed
-    struct { Ident name; Node *value; } prox;
+    struct { Ident name; Node *value; Binding *target; } prox;
     struct { Ident name; Node *value; Binding *target; } update;
     struct { IdentList key; Node *value; /* TYPE_ELEMENT in `precision = f32` */ } setting;
     struct { Node *value, *within; bool absolute; } expect;           // within NULL: none

@@ -766,7 +766,7 @@ static const Wrong wrong_programs[] = {
      UPPER "lower { var w: f64[d] = 0.0;  batch b = 3;  minimize mean((Xtr @ w - ytr)^2) + exp(t) "
            "* dot(w, w) + f64(b.index[0]); }\n",
      SOLVE},
-    {"E0211",
+    {"E0208",
      UPPER "lower { var w: f64[d] = 0.0;  minimize mean((Xtr @ w - ytr)^2) + exp(t) * dot(w, w);  "
            "prox w: 0.1 * sum(abs(w)); }\n",
      SOLVE},
