@@ -302,13 +302,19 @@ static Value **same_starts(Batch *t, const Op *op, int first) {
   return starts;
 }
 
-// start + iota along one axis of [rows, slice..], the start clamped as the op does.
+// Starts as the op takes them: the nearest at which the slice lies inside.
+static Value *clamped_start(Batch *t, Value *start, const Dim *extent, const Dim *length) {
+  Builder *b = &t->b;
+  Value *last = ir_dim(b, dim_sub(t->module->dims, extent, length));
+  start = ir_binary(b, OP_MIN, start, ir_broadcast_suffix(b, last, start->type));
+  return ir_binary(b, OP_MAX, start, ir_zero(b, start->type));
+}
+
+// start + iota along one axis of [rows, slice..].
 static Value *slice_index(Batch *t, Value *start, const Dim *extent, const Type *slice, int axis) {
   Builder *b = &t->b;
-  const Type *rows = start->type, *index = type_with_dtype(t->module, lead_type(t, slice), DT_I64);
-  Value *last = ir_dim(b, dim_sub(t->module->dims, extent, slice->shape[axis]));
-  start = ir_binary(b, OP_MIN, start, ir_broadcast_suffix(b, last, rows));
-  start = ir_binary(b, OP_MAX, start, ir_zero(b, rows));
+  const Type *index = type_with_dtype(t->module, lead_type(t, slice), DT_I64);
+  start = clamped_start(t, start, extent, slice->shape[axis]);
   const int axes[1] = {0};
   return ir_binary(b, OP_ADD, ir_broadcast(b, start, index, axes), ir_iota(b, index, axis + 1));
 }
@@ -357,14 +363,73 @@ static void batch_by_rows(Batch *t, Op *op) {
                ->results[0]);
 }
 
+// The entries of x where the part goes, cleared.
+static Value *cleared_for_part(Batch *t, const Op *op, Value *x) {
+  Builder *b = &t->b;
+  const Type *part = op->operands[1]->type, *whole = op->operands[0]->type;
+  const Type *index = type_with_dtype(t->module, x->type, DT_I64);
+  const int axes[1] = {0};
+  Value *inside = NULL;
+  for (int i = 0; i < whole->rank; i++) {
+    Value *start = clamped_start(t, lead(t, op->operands[i + 2]), whole->shape[i], part->shape[i]);
+    Value *within =
+        ir_binary(b, OP_SUB, ir_iota(b, index, i + 1), ir_broadcast(b, start, index, axes));
+    Value *length = ir_broadcast_suffix(b, ir_dim(b, part->shape[i]), index);
+    Value *here = ir_binary(b, OP_AND, ir_compare(b, COMPARE_GE, within, ir_zero(b, index)),
+                            ir_compare(b, COMPARE_LT, within, length));
+    inside = inside ? ir_binary(b, OP_AND, inside, here) : here;
+  }
+  return inside ? ir_select(b, inside, ir_zero(b, x->type), x) : ir_zero(b, x->type);
+}
+
+// The op checks its starts; what it becomes is told where to go, so the check stands by itself.
+static void note_starts(Batch *t, const Op *op) {
+  Builder *b = &t->b;
+  DimTable *dims = t->module->dims;
+  for (int i = 0; i + 2 < op->operand_count; i++) {
+    Value *start = lead(t, op->operands[i + 2]);
+    const Dim *last =
+        dim_sub(dims, op->operands[0]->type->shape[i], op->operands[1]->type->shape[i]);
+    const Dim *spare = dim_add(dims, dim_sub(dims, last, t->extent), dim_const(dims, 1));
+    bool counts = start->op && start->op->code == OP_IOTA; // 0 .. extent - 1
+    double known;
+    if (counts && dim_provably_nonnegative(dims, spare)) continue;
+    if (ir_is_splat(start, &known) && known == 0) continue;
+    Value *above =
+        ir_compare(b, COMPARE_GT, start, ir_broadcast_suffix(b, ir_dim(b, last), start->type));
+    Value *wrong =
+        ir_binary(b, OP_OR, above, ir_compare(b, COMPARE_LT, start, ir_zero(b, start->type)));
+    if (t->mask) wrong = ir_binary(b, OP_AND, wrong, mask_like(t, t->mask, wrong->type));
+    Attr attr = {.note = {op_check_note(t->module, op)}};
+    ir_op(b, OP_NOTE, &wrong, 1, &attr, NULL, 0);
+  }
+}
+
+// Rows of their own starts: the parts are added at their places, to x or to zeros there.
 static void batch_DYNAMIC_UPDATE(Batch *t, Op *op) {
-  if (any_row(t, op, 2)) {
+  Builder *b = &t->b;
+  Value *x = lead(t, op->operands[0]), *u = lead(t, op->operands[1]);
+  if (!any_row(t, op, 2)) {
+    bind_row(t, op, ir_dynamic_update(b, x, u, same_starts(t, op, 2), op->attr.update.accumulate));
+    return;
+  }
+  const Type *part = op->operands[1]->type;
+  if (part->dtype == DT_BOOL) {
     batch_by_rows(t, op);
     return;
   }
-  Value *x = lead(t, op->operands[0]), *u = lead(t, op->operands[1]);
-  bind_row(t, op,
-           ir_dynamic_update(&t->b, x, u, same_starts(t, op, 2), op->attr.update.accumulate));
+  note_starts(t, op);
+  Value *index[MAX_RANK + 1];
+  int8_t axes[MAX_RANK + 1];
+  index[0] = ir_iota(b, type_with_dtype(t->module, u->type, DT_I64), 0);
+  axes[0] = 0;
+  for (int i = 0; i < part->rank; i++) {
+    axes[i + 1] = (int8_t)(i + 1);
+    index[i + 1] =
+        slice_index(t, lead(t, op->operands[i + 2]), op->operands[0]->type->shape[i], part, i);
+  }
+  Value *base = op->attr.update.accumulate ? x : cleared_for_part(t, op, x);
+  bind_row(t, op, ir_scatter_add(b, base, u, part->rank + 1, axes, index));
 }
 
 // Notes of rows that do not run are silent.
