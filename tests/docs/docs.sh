@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The programs in the documentation: ```blo blocks of README.md and docs/. A block that starts with `blo 1;` starts a
-# program, further ```blo blocks of the page belong to it, and it has to pass `bloc check`. A ```blo-fragment block only
-# has to parse.
+# program, further ```blo blocks of the page belong to it, and it has to pass `bloc check`, and `bloc test` where it has
+# tests that need no data from outside. A ```blo-fragment block only has to parse.
 #
 # usage: docs.sh BLOC SOURCE_DIR
 set -euo pipefail
@@ -23,7 +23,9 @@ failures=0 count=0
 shopt -s nullglob
 for file in "$scratch"/*.program.blo; do
   count=$((count + 1))
-  "$bloc" check "$file" || { failures=$((failures + 1)); echo "in $(basename "$file")"; }
+  verb=check
+  if grep -q '^test ' "$file"; then verb=test; fi
+  "$bloc" $verb "$file" || { failures=$((failures + 1)); echo "in $(basename "$file")"; }
 done
 for file in "$scratch"/*.fragment.blo; do
   count=$((count + 1))
