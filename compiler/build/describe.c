@@ -202,6 +202,7 @@ static void link_entries(Build *b, const blo_entry *entries) {
 }
 
 Built *describe_program(Context *c) {
+  evaluate_budget(c->e); // the entries have used theirs
   Build *b = c->build;
   Built *built = ARENA_NEW(b->arena, Built);
   blo_program *program = ARENA_NEW(b->arena, blo_program);

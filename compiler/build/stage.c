@@ -252,7 +252,13 @@ bool stages_collect(Context *c) {
     add_levels(c, unnamed, items);
   }
   bool ok = true;
-  for (size_t i = 0; i < c->stages.count; i++) ok &= stage_levels(c, c->stages.data[i]);
+  int nested = 0;
+  for (size_t i = 0; i < c->stages.count; i++) {
+    ok &= stage_levels(c, c->stages.data[i]);
+    if (c->stages.data[i]->nested_count > nested) nested = c->stages.data[i]->nested_count;
+  }
+  // Each level below another is solved inside the derivatives of those above it.
+  c->e->op_budget *= 1 + 2 * nested;
   return ok;
 }
 

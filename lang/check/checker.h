@@ -31,6 +31,7 @@ typedef struct Problem {
   struct Problem *outer; // for a stage: the file's own levels
   Node *stage;           // ITEM_STAGE, or NULL
   Node *upper, *lower;   // ITEM_LEVEL, or NULL; in a stage of one level both are NULL
+  int lower_count;       // several lower problems side by side have methods of their own
   NameTable variables;   // Name -> Binding: var and state of both levels
   NameTable reports;     // Name -> Binding
   NameTable constraints; // Name -> Binding of named constraints, of both levels
@@ -65,6 +66,7 @@ typedef struct View {
   bool in_type;                 // in the dims of a type
   const char *where;            // "a function", for messages
   const struct View *above;     // of the level that this level stands in
+  Scope *family;                // rows and batches of the families around
 } View;
 
 typedef struct Checker {

@@ -89,6 +89,7 @@ static void declare_place(Checker *c, Problem *problem, Node *level, int depth) 
     return;
   }
   if (depth > 0) return;
+  if (!level->as.level.upper) problem->lower_count++;
   if (*slot && (level->as.level.upper || !named)) report_second_level(c, level, *slot);
   if (!*slot) *slot = level;
 }
@@ -340,7 +341,7 @@ static void add_batches(Checker *c, const Node *level, Scope *scope) {
 }
 
 static void check_family(Checker *c, View *view, Node *level, const View *above, Scope *scope) {
-  *scope = scope_open(c, NULL);
+  *scope = scope_open(c, above ? above->family : NULL);
   for (const View *v = above; v; v = v->above)
     if (v->owner && v->owner->kind == ITEM_LEVEL) add_batches(c, v->owner, scope);
   if (view->problem->upper) add_batches(c, view->problem->upper, scope);
@@ -360,7 +361,9 @@ static void check_level(Checker *c, Module *module, Problem *problem, Node *leve
   View view = problem_view(module, problem, level);
   view.above = above;
   Scope family;
+  view.locals = above ? above->family : NULL;
   if (level->as.level.family_of) check_family(c, &view, level, above, &family);
+  view.family = view.locals;
   NodeList clauses = level->as.level.clauses;
   check_clauses(c, &view, clauses);
   const char *word = level->as.level.upper ? "`upper`" : "`lower`";
