@@ -27,3 +27,5 @@ run dropout_rates/stn digits.npz tune.upper.iters=5 search.optimizer.iters=5
 run video/video - fit.optimizer.iters=2
 run weight_decay/weight_decay digits.npz tune.upper.iters=2 with_decay.optimizer.iters=5 without.optimizer.iters=5
 run class_weights/class_weights digits.npz upper.iters=2
+run maml/maml - upper.iters=5
+run three_levels/scales - upper.iters=2
