@@ -43,9 +43,9 @@ static bool in_program(const Evaluator *e, Span span) {
 }
 
 // A mistake inside the library is shown where the user's program led there, the library's line
-// second. Definitions are checked where they stand.
+// second.
 static Span user_place(const Evaluator *e, Span span) {
-  if (e->checking || !span.source || in_program(e, span)) return span;
+  if (!span.source || in_program(e, span)) return span;
   for (const CallChain *link = e->dynamic.calls; link; link = link->next)
     if (in_program(e, link->span)) return link->span;
   return span;
@@ -394,28 +394,36 @@ void evaluate_ensure(Evaluator *e, const Node *node, const Environment *environm
   ir_note(b, broken, node->as.ensure.warning ? W0703 : E0703, node->as.ensure.text);
 }
 
-const Environment *evaluate_statements(Evaluator *e, const NodeList *statements,
-                                       const Environment *environment) {
-  bool refused = false;
+// `refused`: an `ensure` is known to fail.
+static const Environment *walk_statements(Evaluator *e, const NodeList *statements,
+                                          const Environment *environment, bool *refused) {
+  *refused = false;
   for (size_t i = 0; i < statements->count; i++) {
     const Node *node = statements->data[i];
     size_t errors = diagnostics_errors(e->compilation->diagnostics);
-    if (node->kind == NODE_LET && refused)
+    if (node->kind == NODE_LET && *refused)
       environment = bind_poison(e, node->as.let.pattern, environment);
     else if (node->kind == NODE_LET)
       environment = evaluate_let(e, node, environment);
     if (node->kind != NODE_ENSURE) continue;
     // What an `ensure` refused has no value worth talking about.
     evaluate_ensure(e, node, environment);
-    refused = refused || diagnostics_errors(e->compilation->diagnostics) > errors;
+    *refused = *refused || diagnostics_errors(e->compilation->diagnostics) > errors;
   }
   return environment;
 }
 
+const Environment *evaluate_statements(Evaluator *e, const NodeList *statements,
+                                       const Environment *environment) {
+  bool refused;
+  return walk_statements(e, statements, environment, &refused);
+}
+
 Staged *evaluate_block(Evaluator *e, const Node *node, const Environment *environment,
                        const TypeSpec *expected) {
-  environment = evaluate_statements(e, &node->as.block.lets, environment);
-  return evaluate(e, node->as.block.value, environment, expected);
+  bool refused;
+  environment = walk_statements(e, &node->as.block.lets, environment, &refused);
+  return refused ? staged_poison : evaluate(e, node->as.block.value, environment, expected);
 }
 
 // --- expressions ---------------------------------------------------------------------------------
