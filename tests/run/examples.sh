@@ -29,3 +29,4 @@ run weight_decay/weight_decay digits.npz tune.upper.iters=2 with_decay.optimizer
 run class_weights/class_weights digits.npz upper.iters=2
 run maml/maml - upper.iters=5
 run three_levels/scales - upper.iters=2
+run adaptive_reasoning/adaptive_reasoning - base.optimizer.iters=20 long.optimizer.iters=2 short.optimizer.iters=2 prefer.optimizer.iters=2
