@@ -146,7 +146,10 @@ static Staged *run_descent(const Descent *descent, const DescendOptions *options
   if (all) return run_range(descent, options, carries, NULL, count);
   dim_require_nonnegative(dims, dim_sub(dims, count, options->last), descent->span);
   const Dim *before = dim_sub(dims, count, options->last);
+  const struct Derivation *derivations = e->derivations;
+  e->derivations = NULL; // nothing around differentiates these steps
   Staged *middle = run_steps(descent, carries, NULL, before);
+  e->derivations = derivations;
   if (staged_is_poison(middle)) return middle;
   return run_range(descent, options, detached(e, middle), ir_dim(&e->builder, before),
                    options->last);

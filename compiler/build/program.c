@@ -117,6 +117,20 @@ static bool has_levels(const Build *b) {
 
 // ---- building
 
+// What `bloc check` builds of a file whose solve blocks all have names: the first one.
+static const char *solve_to_build(const Build *b) {
+  const NodeList *items = &b->program->file->as.file.items;
+  const char *first = NULL;
+  if (b->options->solve || !b->options->all_solves) return b->options->solve;
+  for (size_t i = 0; i < items->count; i++) {
+    if (items->data[i]->kind != ITEM_SOLVE) continue;
+    const char *name = items->data[i]->as.solve.name.name;
+    if (!name) return NULL;
+    if (!first) first = name;
+  }
+  return first;
+}
+
 static bool build_stages(Build *b, Context *c) {
   size_t errors = diagnostics_errors(build_diagnostics(b));
   b->data_entry = made_entry(c, 0, "data");
@@ -129,7 +143,7 @@ static bool build_stages(Build *b, Context *c) {
   declare_describe(c, &described, &atoms, &atom_count);
   for (size_t i = 0; i < c->stages.count; i++) {
     Stage *stage = c->stages.data[i];
-    const char *solve = stage->node ? NULL : b->options->solve;
+    const char *solve = stage->node ? NULL : solve_to_build(b);
     if (!stage_solver(c, stage, solve, b->program->file->span, NULL)) return false;
     stage_find_cold(c, stage);
     if (!stage_entries(c, stage, atoms, atom_count)) return false;

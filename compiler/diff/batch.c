@@ -441,7 +441,15 @@ static void batch_NOTE(Batch *t, Op *op) {
     ir_op(&t->b, OP_NOTE, &condition, 1, &op->attr, NULL, 0);
     return;
   }
-  // A note tells once that something holds anywhere; what is counted is counted row by row.
+  // What is counted is counted for every row.
+  if (!t->mask) {
+    Attr attr = op->attr;
+    DimTable *dims = t->module->dims;
+    attr.note.times = attr.note.times ? dim_mul(dims, attr.note.times, t->extent) : t->extent;
+    Value *always = image(t, op->operands[0]);
+    ir_op(&t->b, OP_NOTE, &always, 1, &attr, NULL, 0);
+    return;
+  }
   Block *body = block_create(t->module, t->b.block);
   block_add_param(body, type_scalar(t->module, DT_I64), NULL);
   Value *row = block_add_param(body, type_scalar(t->module, DT_BOOL), NULL);

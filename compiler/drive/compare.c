@@ -39,7 +39,11 @@ static int choose(Arena *arena, const Options *options, Competitors *chosen) {
     for (size_t i = 0; i < blocks.count; i++)
       VEC_PUSH(arena, &chosen->list, competitor_create(arena, options, blocks.data[i]));
   }
-  if (options->reference) chosen->reference = competitor_create(arena, options, options->reference);
+  if (options->reference) {
+    chosen->reference = competitor_create(arena, options, options->reference);
+    // --set is about who competes; the judge stays as the file says.
+    chosen->reference->options.overrides.count = 0;
+  }
   if (chosen->list.count) return 0;
   fprintf(stderr, "bloc: %s has no solve block; name methods by --with\n", options->files.data[0]);
   return 2;
@@ -78,7 +82,8 @@ int verb_compare(Arena *arena, const Options *options) {
   status = choose(arena, options, &chosen);
   for (size_t i = 0; i < chosen.list.count && !status; i++)
     status = competitor_compile(chosen.list.data[i], (CompetitorUse){0}, &run);
-  if (!status && chosen.reference) status = competitor_compile(chosen.reference, (CompetitorUse){0}, &run);
+  if (!status && chosen.reference)
+    status = competitor_compile(chosen.reference, (CompetitorUse){0}, &run);
   if (!status) status = measure(arena, options, &chosen, &run);
   runtime_options_destroy(&run);
   for (size_t i = 0; i < chosen.list.count; i++) pipeline_destroy(&chosen.list.data[i]->pipeline);

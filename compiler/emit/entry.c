@@ -238,9 +238,11 @@ static void emit_conditional(EntryEmitter *e, const Step *step) {
 
 static void emit_count(EntryEmitter *e, const Step *step) {
   LLVMTypeRef i64 = e->m->i64;
-  LLVMValueRef number = const_i64(e->m, step->note), one = const_i64(e->m, 1);
+  LLVMValueRef number = const_i64(e->m, step->note);
+  LLVMValueRef times =
+      step->sizes.count ? emit_dim(e->m, e->b, e->dims, step->sizes.data[0]) : const_i64(e->m, 1);
   LLVMValueRef place = LLVMBuildInBoundsGEP2(e->b, i64, e->notes, &number, 1, "");
-  LLVMBuildStore(e->b, LLVMBuildAdd(e->b, LLVMBuildLoad2(e->b, i64, place, ""), one, ""), place);
+  LLVMBuildStore(e->b, LLVMBuildAdd(e->b, LLVMBuildLoad2(e->b, i64, place, ""), times, ""), place);
 }
 
 static void emit_steps(EntryEmitter *e, const StepList *steps) {

@@ -89,7 +89,8 @@ uint64_t attr_hash(uint64_t seed, Opcode code, const Attr *attr) {
     return hash_mix(hash_mix(seed, (uint64_t)(uintptr_t)attr->loop.bound),
                     (uint64_t)attr->loop.carries * 2 + attr->loop.reverse);
   case OP_NOTE:
-    return hash_mix(seed, (uint64_t)attr->note.number);
+    return hash_mix(hash_mix(seed, (uint64_t)attr->note.number),
+                    (uint64_t)(uintptr_t)attr->note.times);
   default:
     return seed;
   }
@@ -186,7 +187,7 @@ bool attr_equal(Opcode code, const Attr *a, const Attr *b) {
   case OP_CUSTOM:
     return a->custom.results == b->custom.results;
   case OP_NOTE:
-    return a->note.number == b->note.number;
+    return a->note.number == b->note.number && a->note.times == b->note.times;
   default:
     return true;
   }

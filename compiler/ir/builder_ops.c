@@ -372,7 +372,7 @@ Value *ir_dynamic_update(Builder *b, Value *x, Value *u, Value *const *starts, b
 void ir_note(Builder *b, Value *condition, int code, const char *text) {
   double value;
   if (ir_is_splat(condition, &value) && value == 0) return;
-  Attr attr = {.note = {module_note(b->module, code, text, b->span)}};
+  Attr attr = {.note = {.number = module_note(b->module, code, text, b->span)}};
   ir_op(b, OP_NOTE, &condition, 1, &attr, NULL, 0);
 }
 

@@ -185,8 +185,9 @@ typedef struct Attr {
       int results;
     } custom;
     struct {
-      int number;
-    } note; // row of the module's note table
+      int number;       // row of the module's note table
+      const Dim *times; // what a note that counts adds; NULL: 1
+    } note;
   };
   const Type *type; // result type where operands do not tell: CONST IOTA RANDOM VIEW UNVIEW
                     // RESHAPE CONVERT DYNAMIC_SLICE; NULL elsewhere

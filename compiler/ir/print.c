@@ -255,11 +255,16 @@ static void print_name(Printer *p, Name name) {
   }
 }
 
-static void print_note(Printer *p, int number) {
+static void print_note(Printer *p, const Attr *attr) {
+  int number = attr->note.number;
   if (number < 0 || (size_t)number >= p->module->notes.count) return;
   const ModuleNote *note = &p->module->notes.data[number];
   text_addf(p->out, " code %s ", error_code_text((ErrorCode)note->code));
   print_string(p, note->text);
+  if (!attr->note.times) return;
+  text_add(p->out, " times [");
+  dim_print(p->out, attr->note.times);
+  text_add(p->out, "]");
 }
 
 static const char *const compare_texts[] = {"lt", "le", "gt", "ge", "eq", "ne"};
@@ -327,7 +332,7 @@ static void print_attr(Printer *p, const Op *op) {
     text_add(p->out, attr->update.accumulate ? " accumulate" : "");
     break;
   case OP_NOTE:
-    print_note(p, attr->note.number);
+    print_note(p, attr);
     break;
   default:
     break;

@@ -211,7 +211,8 @@ static bool read_note(Reader *r, Attr *attr) {
     return read_fail(r, E0201, start, "unknown error code %s", name);
   if (!read_string(r, &text)) return false;
   attr->note.number = module_note(r->module, (int)code, text, (Span){0});
-  return true;
+  if (!read_accept(r, "times")) return true;
+  return read_expect(r, "[") && read_dim(r, &attr->note.times) && read_expect(r, "]");
 }
 
 static bool read_scan(Reader *r, Attr *attr) {

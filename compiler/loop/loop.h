@@ -181,7 +181,7 @@ struct Step {
   VEC(BufferUse) buffers;    // LAUNCH, ROUTINE, SWAP (two)
   VEC(int) scalars;          // LAUNCH: schedule counters passed as kernel scalars
   const char *routine;       // ROUTINE: symbol
-  VEC(const Dim *) sizes;    // ROUTINE: i64 arguments
+  VEC(const Dim *) sizes;    // ROUTINE: i64 arguments; COUNT: how often, once where there is none
   int note;                  // COUNT: row of the module's notes
   // LOOP: for counter in 0..count-1 (reverse: down), count an i64 scalar in `count`, stopping before a trip
   // when `condition` (run each trip) leaves false in `flag`; trips made are stored to `trips` if there.

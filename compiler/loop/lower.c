@@ -432,7 +432,9 @@ static void lower_op(Lowering *l, Op *op) {
     return;
   case OP_NOTE:
     if (always_counts(l, op)) {
-      add_step(l, STEP_COUNT)->note = op->attr.note.number;
+      Step *step = add_step(l, STEP_COUNT);
+      step->note = op->attr.note.number;
+      if (op->attr.note.times) VEC_PUSH(l->arena, &step->sizes, op->attr.note.times);
       return;
     }
     lower_add_item(l, ITEM_NOTE, op->operands[0], NULL, (Access){0}, op->span)->number =

@@ -127,7 +127,15 @@ static void absorb(Embedding *m) {
   op_remove(m->x);
 }
 
+// A loop that does nothing but count is no part of another one.
+static bool only_counts(const Op *loop) {
+  for (const Op *op = loop->regions[0]->first; op; op = op->next)
+    if (op->code != OP_NOTE) return false;
+  return true;
+}
+
 static bool try_embedding(Arena *arena, Op *x, Op *y) {
+  if (only_counts(x)) return false;
   Embedding m = {arena,
                  x,
                  y,
