@@ -154,6 +154,11 @@ static Staged *call_prox(const Call *call, void *self) {
   c->proximal.applied = true;
   const Level *level = c->proximal.level;
   if (!level || c->stage->sample) return call->positional[0];
+  if (staged_layout(call->positional[0]) != staged_layout(level->like)) {
+    mistake(c->e, E0207, call->span,
+            "`prox` moves all variables of a level together: it has no parameter groups");
+    return staged_poison;
+  }
   Staged *z = bundle_argument(c, call->positional[0], level, call->spans[0], "`prox`");
   return prox_level(c, c->stage, level, c->proximal.x, z, call->positional[1], call->span);
 }
