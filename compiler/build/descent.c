@@ -179,7 +179,7 @@ static Staged *descent_start(Context *c, Instance *optimizer, Staged *start) {
   int count = optimizer_state_count(optimizer);
   Staged **carries = ARENA_ARRAY(c->build->arena, Staged *, (size_t)count + 1);
   carries[0] = start;
-  if (c->kept)
+  if (c->kept_of == optimizer)
     for (int i = 0; i < count; i++) carries[i + 1] = c->kept[i];
   else
     optimizer_start(optimizer, start, carries + 1);
@@ -189,8 +189,8 @@ static Staged *descent_start(Context *c, Instance *optimizer, Staged *start) {
 }
 
 // What runs inside a derivative is a function of its own and leaves nothing behind.
-static void keep_states(Context *c, const Staged *result) {
-  if (!c->kept || c->e->builder.block != c->step_block) return;
+static void keep_states(Context *c, const Instance *optimizer, const Staged *result) {
+  if (c->kept_of != optimizer || c->e->builder.block != c->step_block) return;
   int count = result->tree.layout->count - 1;
   c->kept_next = ARENA_ARRAY(c->build->arena, Staged *, (size_t)count + 1);
   for (int i = 0; i < count; i++) c->kept_next[i] = result->tree.children[i + 1];
@@ -209,11 +209,12 @@ Staged *lower_descend(Context *c, Staged *function, Staged *start, const Descend
   Value *first =
       ir_binary(&c->e->builder, OP_MUL, steps, ir_dim(&c->e->builder, optimizer->iterations));
   Descent descent = {
-      c, optimizer, function, first, c->kept != NULL, NULL, options ? options->x : NULL, span};
+      c,   optimizer, function, first, c->kept_of == optimizer, NULL, options ? options->x : NULL,
+      span};
   DescendOptions plain = {0};
   Staged *result = run_descent(&descent, options ? options : &plain, carries);
   if (staged_is_poison(result)) return result;
-  keep_states(c, result);
+  keep_states(c, optimizer, result);
   return result->tree.children[0];
 }
 

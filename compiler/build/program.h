@@ -246,7 +246,8 @@ struct Context {
   State *method_state;   // inside a method: x, y at its beginning
   bool reporting;        // evaluating reports: their oracle calls are not the method's
   Block *step_block;     // of the step that is made; NULL outside steps
-  Staged **kept, **kept_next; // states of the lower optimiser: at the step's beginning, at its end
+  const Instance *kept_of;    // the lower optimiser whose states are kept in this step, or NULL
+  Staged **kept, **kept_next; // its states: at the step's beginning, at its end
   Proximal proximal;
   TestRun *test;
 };

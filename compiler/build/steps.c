@@ -138,12 +138,15 @@ static void move_upper(Context *c, const State *state, StepResult *result) {
 // The method's block, with the lower optimiser's states that are kept.
 static bool run_method(Context *c, const State *state, MethodResult *result, Staged ***kept) {
   c->step_block = c->e->builder.block;
-  c->kept = state->kept_count ? state->kept : NULL;
+  c->kept_of = c->stage->lower_optimizer && c->stage->lower_optimizer->keep
+                   ? c->stage->lower_optimizer
+                   : NULL;
+  c->kept = state->kept;
   c->kept_next = state->kept;
   bool ok = method_run(c, state, result);
   *kept = c->kept_next;
   c->step_block = NULL;
-  c->kept = NULL;
+  c->kept_of = NULL;
   return ok;
 }
 
