@@ -249,7 +249,9 @@ Staged *builtin_root(const Call *call, const BuiltinRow *row) {
   if (!tangent || !transposed) return staged_poison;
   ValueList operands = {0};
   for (size_t i = 0; i < r->captures.count; i++) VEC_PUSH(e->arena, &operands, r->captures.data[i]);
-  for (size_t i = 0; i < r->at.count; i++) VEC_PUSH(e->arena, &operands, r->at.data[i]);
+  // The way to the solution has no derivative: nothing is to be built for it.
+  for (size_t i = 0; i < r->at.count; i++)
+    VEC_PUSH(e->arena, &operands, ir_unary(&e->builder, OP_STOP, r->at.data[i]));
   Op *op = ir_custom(&e->builder, operands.data, (int)operands.count, value_region(e, r), tangent,
                      transposed);
   return rebuild(e, r->point, op->results);
