@@ -2,6 +2,7 @@
 #include "drive/pipeline.h"
 
 #include "drive/interpreted.h"
+#include "drive/program_copy.h"
 #include "ir/bug.h"
 #include "ir/passes.h"
 #include "levels/levels.h"
@@ -131,9 +132,6 @@ bool pipeline_jit(Pipeline *p) {
     entries[i].run = emit_code_find(p->code, p->built->funcs[i]->name);
     REQUIRE(entries[i].run, "no code for entry %s", entries[i].name);
   }
-#ifdef __GLIBC__
-  malloc_trim(0); // what LLVM has freed would stay beside the program's data
-#endif
   p->seconds += now() - start;
   return true;
 }
@@ -163,6 +161,19 @@ void pipeline_describe_notes(Pipeline *p) {
   }
   p->built->program->notes = notes;
   p->built->program->note_count = module->notes.count;
+}
+
+const blo_program *pipeline_keep_program(Pipeline *p) {
+  const blo_program *program = p->built->program;
+  if (p->options->interpret) return program;
+  program = program_copy(p->arena, program);
+  compilation_destroy(p->compilation);
+  p->compilation = NULL;
+  p->built = NULL;
+#ifdef __GLIBC__
+  malloc_trim(0); // what was freed would stay beside the program's data
+#endif
+  return program;
 }
 
 int pipeline_report(Pipeline *p) {

@@ -46,6 +46,9 @@ bool pipeline_jit(Pipeline *pipeline);
 void pipeline_interpret(Pipeline *pipeline);
 /// Fills the program's notes from the module's table; after everything that may add rows.
 void pipeline_describe_notes(Pipeline *pipeline);
+/// The program, ready to run, and nothing else: trees, IR and plans are given back. (The interpreter
+/// runs the IR, so then they stay.)
+const blo_program *pipeline_keep_program(Pipeline *pipeline);
 /// Prints diagnostics to stderr and gives the exit status so far: 0, or 1 when there are errors.
 int pipeline_report(Pipeline *pipeline);
 void pipeline_destroy(Pipeline *pipeline);

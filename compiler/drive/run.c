@@ -66,7 +66,7 @@ int verb_run(Arena *arena, const Options *options) {
   status = sound ? compile(&p, &run) : 1;
   int reported = pipeline_report(&p);
   if (!status) status = reported;
-  if (!status) status = blo_run(p.built->program, &run.options);
+  if (!status) status = blo_run(pipeline_keep_program(&p), &run.options);
   runtime_options_destroy(&run);
   pipeline_destroy(&p);
   return status;
