@@ -212,7 +212,7 @@ static void balance_braces(Parser *parser) {
     if (!ends && open && missing > 0 && token_in_column_one(parser, token))
       ends = token_starts_item(parser, i);
     for (; ends && open; open--, missing--)
-      VEC_PUSH(parser->arena, &balanced, closing_brace(parser, i));
+      VEC_PUSH(parser->token_arena, &balanced, closing_brace(parser, i));
     if (token->kind == T_LEFT_BRACE && open++ == 0) outermost = i;
     if (token->kind == T_RIGHT_BRACE) {
       if (open == 0 || (open == 1 && missing < 0 && closes_too_early(parser, i, outermost))) {
@@ -222,7 +222,7 @@ static void balance_braces(Parser *parser) {
         open--;
       }
     }
-    VEC_PUSH(parser->arena, &balanced, *token);
+    VEC_PUSH(parser->token_arena, &balanced, *token);
   }
   parser->tokens = balanced;
 }
@@ -281,7 +281,7 @@ bool tokens_match(Parser *parser) {
     if (token->kind == T_LEFT_BRACE || token->kind == T_LEFT_PAREN ||
         token->kind == T_LEFT_BRACKET) {
       depth += token->kind == T_LEFT_BRACE;
-      VEC_PUSH(parser->arena, &open, i);
+      VEC_PUSH(parser->token_arena, &open, i);
       if (open.count > BRACKET_DEPTH_LIMIT) return refuse_depth(parser, token);
     }
   }

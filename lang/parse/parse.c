@@ -34,20 +34,31 @@ static void report_first_mistake(const Parser *parser) {
   report(parser->compilation->diagnostics, E0101, span, "this text fits nowhere in the grammar");
 }
 
-Node *parse_source(Compilation *compilation, uint32_t source) {
-  Parser parser = {.compilation = compilation, .arena = compilation->arena, .source = source};
-  size_t before = diagnostics_errors(compilation->diagnostics);
-  tokens_read(&parser);
-  bool sound = tokens_balance(&parser);
+static Node *parse_tokens(Parser *parser) {
+  size_t before = diagnostics_errors(parser->compilation->diagnostics);
+  tokens_read(parser);
+  bool sound = tokens_balance(parser);
   if (sound) {
-    blo_yyparse(&parser);
-    if (parser.mistakes < ERROR_LIMIT) tokens_report_braces(&parser);
-    if (parser.mistakes && diagnostics_errors(compilation->diagnostics) == before)
-      report_first_mistake(&parser);
+    blo_yyparse(parser);
+    if (parser->mistakes < ERROR_LIMIT) tokens_report_braces(parser);
+    if (parser->mistakes && diagnostics_errors(parser->compilation->diagnostics) == before)
+      report_first_mistake(parser);
   }
-  if (!parser.file || parser.too_deep) return error_file(&parser);
-  if (parser.mistakes == 0) warn_stray_docs(&parser);
-  return parser.file;
+  if (!parser->file || parser->too_deep) return error_file(parser);
+  if (parser->mistakes == 0) warn_stray_docs(parser);
+  return parser->file;
+}
+
+// The tree keeps texts and names of tokens but no token: the list of them, several times as large
+// as the text, goes when the tree stands.
+Node *parse_source(Compilation *compilation, uint32_t source) {
+  Parser parser = {.compilation = compilation,
+                   .arena = compilation->arena,
+                   .token_arena = arena_create(),
+                   .source = source};
+  Node *file = parse_tokens(&parser);
+  arena_destroy(parser.token_arena);
+  return file;
 }
 
 Node *parse_text(Compilation *compilation, const char *path, const char *text, size_t length) {

@@ -39,7 +39,8 @@ typedef struct SkippedText {
 /// What lexer, stream, grammar and tree builder share while one file is parsed.
 typedef struct Parser {
   Compilation *compilation;
-  Arena *arena;
+  Arena *arena;       // of the tree: as long as the compilation
+  Arena *token_arena; // of the tokens: as long as the file is parsed
   uint32_t source;
   TokenList tokens;
   // the stream

@@ -53,7 +53,7 @@ static void push_token(Reader *reader, Token token) {
   }
   reader->after_stray = false;
   reader->place.has_newline = false;
-  VEC_PUSH(parser->arena, &parser->tokens, token);
+  VEC_PUSH(parser->token_arena, &parser->tokens, token);
 }
 
 static void read_doc(Reader *reader) {

@@ -432,7 +432,7 @@ static void edit_file(const char *path, size_t stride, Tally *tally) {
   char *text = read_file(path, &length);
   assert_non_null(text);
   Compilation *c = compilation_create((SourceLoader){0});
-  Parser parser = {.compilation = c, .arena = c->arena};
+  Parser parser = {.compilation = c, .arena = c->arena, .token_arena = c->arena};
   parser.source = sources_add(c->sources, path, text, length, false);
   tokens_read(&parser);
   char *edited = malloc(2 * length + 32);
