@@ -200,6 +200,8 @@ void method_start(Context *c, State *state) {
   Scope saved;
   enter_method(c, state, &saved);
   const Environment *environment = instance_environment(method);
+  Dynamic chosen;
+  instance_enter(method, &chosen);
   for (size_t i = 0; i < states->count; i++) {
     const Node *node = states->data[i];
     state->method[i] = staged_poison;
@@ -207,6 +209,7 @@ void method_start(Context *c, State *state) {
     state->method[i] = start_of_state(c, node, environment);
     environment = environment_add(c->e, environment, node->as.state.binding, state->method[i]);
   }
+  instance_leave(method, &chosen);
   leave_method(c, &saved);
 }
 
