@@ -104,7 +104,7 @@ int32_t interpreted_run(const blo_call *call) {
     status = BLO_NO_MEMORY;
   if (status == BLO_OK)
     for (size_t i = 0; i < body->yields.count; i++) write_array(results[i], call->outputs[i]);
-  for (size_t i = 0; i < run.notes.count; i++) call->notes[run.notes.data[i]] += 1;
+  for (size_t i = 0; i < run.notes.count; i++) call->notes[run.notes.data[i]] += run.note_counts.data[i];
   arena_destroy(arena);
   return status;
 }

@@ -110,10 +110,19 @@ bool interp_fail(Interpreter *ip, const char *format, ...) {
   return false;
 }
 
+static void count_note(Interpreter *ip, int number, int64_t times) {
+  Interpretation *run = ip->run;
+  for (size_t i = 0; i < run->notes.count; i++)
+    if (run->notes.data[i] == number) {
+      run->note_counts.data[i] += times;
+      return;
+    }
+  VEC_PUSH(run->arena, &run->notes, number);
+  VEC_PUSH(run->arena, &run->note_counts, times);
+}
+
 void interp_note(Interpreter *ip, int number) {
-  for (size_t i = 0; i < ip->run->notes.count; i++)
-    if (ip->run->notes.data[i] == number) return;
-  VEC_PUSH(ip->run->arena, &ip->run->notes, number);
+  count_note(ip, number, 1);
 }
 
 static bool no_dim_value(void *self, Name name, int64_t *value) {
@@ -204,9 +213,11 @@ bool evaluate_CUSTOM(Interpreter *ip, const Op *op) {
 
 bool evaluate_NOTE(Interpreter *ip, const Op *op) {
   const Tensor *condition = operand_value(ip, op, 0);
+  int64_t times = 1;
+  if (op->attr.note.times && !interp_dim(ip, op->attr.note.times, &times)) return false;
   for (int64_t i = 0; i < condition->count; i++)
     if (condition->integers[i]) {
-      interp_note(ip, op->attr.note.number);
+      count_note(ip, op->attr.note.number, times);
       break;
     }
   return true;

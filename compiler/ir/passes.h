@@ -45,6 +45,7 @@ typedef struct Interpretation {
   const char *error;  // set when evaluation stops (limit, size): no partial results
   // numbers of the module's notes that fired (a gather out of range is E0704, a failed Cholesky or LU E0705)
   VEC(int) notes;
+  VEC(int64_t) note_counts; // how often each did
 } Interpretation;
 
 /// Runs a function. `arguments` one per parameter; fills `results`, one per yield. False: see error.
