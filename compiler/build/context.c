@@ -125,15 +125,21 @@ Staged *constant_value(Context *c, const Binding *binding, Span span) {
 
 // ---- values of other stages
 
-static const LevelVariable *stage_variable(Stage *stage, Name name, const Level **level) {
-  Level *levels[] = {&stage->upper, &stage->lower};
-  for (int i = 0; i < 2; i++)
-    for (size_t k = 0; k < levels[i]->variables.count; k++)
-      if (levels[i]->variables.data[k].name == name) {
-        *level = levels[i];
-        return &levels[i]->variables.data[k];
-      }
+static const LevelVariable *variable_called(const Level *level, Name name) {
+  for (size_t i = 0; i < level->variables.count; i++)
+    if (level->variables.data[i].name == name) return &level->variables.data[i];
   return NULL;
+}
+
+// A variable of the stage, also of the lower problems below its levels; `home` is the problem that
+// solves it.
+static const LevelVariable *stage_variable(const Stage *stage, Name name, const Stage **home) {
+  const LevelVariable *variable = stage->above ? NULL : variable_called(&stage->upper, name);
+  if (!variable) variable = variable_called(&stage->lower, name);
+  *home = stage;
+  for (size_t i = 0; i < stage->nested.count && !variable; i++)
+    variable = stage_variable(stage->nested.data[i], name, home);
+  return variable;
 }
 
 // A result of an earlier stage is an input of the entry, leaf by leaf.
@@ -176,9 +182,25 @@ static Staged *frozen_value(Context *c, Stage *stage, const Binding *binding, Na
   return value;
 }
 
-static Staged *frozen_variable(Context *c, Stage *stage, const LevelVariable *variable, Span span) {
-  return frozen_value(c, stage, variable->node->as.var.binding, variable->name, variable->like,
-                      span);
+static Staged *same_in_each(Evaluator *e, Value *counter, Staged *carries, void *self) {
+  (void)e, (void)counter, (void)carries;
+  return self;
+}
+
+// What is kept of a variable: in a family a value for each row.
+static Staged *kept_like(Context *c, const Stage *home, Staged *like) {
+  for (; home->above && !staged_is_poison(like); home = home->above)
+    if (home->family) like = build_map(c->e, home->rows, same_in_each, like, home->family->span);
+  return like;
+}
+
+static Staged *frozen_variable(Context *c, Stage *stage, const Stage *home,
+                               const LevelVariable *variable, Span span) {
+  Builder builder = c->e->builder;
+  c->e->builder = builder_at(c->scratch);
+  Staged *like = kept_like(c, home, variable->like);
+  c->e->builder = builder;
+  return frozen_value(c, stage, variable->node->as.var.binding, variable->name, like, span);
 }
 
 static Staged *frozen_state(Context *c, Stage *stage, const Node *node, Span span) {
@@ -193,21 +215,24 @@ static Staged *frozen_state(Context *c, Stage *stage, const Node *node, Span spa
 
 static const Node *stage_report(const Stage *stage, Name name) {
   const NodeList *lists[] = {&stage->upper.reports, &stage->lower.reports};
-  for (int i = 0; i < 2; i++)
+  for (int i = stage->above ? 1 : 0; i < 2; i++)
     for (size_t k = 0; k < lists[i]->count; k++)
       if (lists[i]->data[k]->as.report.name.name == name) return lists[i]->data[k];
-  return NULL;
+  const Node *found = NULL;
+  for (size_t i = 0; i < stage->nested.count && !found; i++)
+    found = stage_report(stage->nested.data[i], name);
+  return found;
 }
 
 static Staged *stage_member(Evaluator *e, const Object *object, Name name, Span span) {
   (void)e;
   Context *c = ((void **)object->data)[0];
   Stage *stage = ((void **)object->data)[1];
-  const Level *level;
-  const LevelVariable *variable = stage_variable(stage, name, &level);
+  const Stage *home;
+  const LevelVariable *variable = stage_variable(stage, name, &home);
   bool inside = c->point && c->point->stage == stage;
   if (variable && inside) return point_value(c, c->point, variable->node->as.var.binding, span);
-  if (variable) return frozen_variable(c, stage, variable, span);
+  if (variable) return frozen_variable(c, stage, home, variable, span);
   for (int i = 0; i < level_state_count(stage); i++) {
     const Node *node = level_state_node(stage, i);
     if (node->as.state.name.name != name) continue;
@@ -250,9 +275,9 @@ static Staged *level_name(Context *c, const Binding *binding, Span span) {
   for (size_t i = 0; i < c->stages.count; i++) {
     Stage *stage = c->stages.data[i];
     if (!map_has(stage->names, binding) || binding->kind != BIND_VAR) continue;
-    const Level *level;
-    const LevelVariable *variable = stage_variable(stage, binding->name, &level);
-    if (variable && stage != c->stage) return frozen_variable(c, stage, variable, span);
+    const Stage *home;
+    const LevelVariable *variable = stage_variable(stage, binding->name, &home);
+    if (variable && stage != c->stage) return frozen_variable(c, stage, home, variable, span);
   }
   if (binding->kind == BIND_LOCAL) return NULL;
   return no_value(c, span, "`%s` has no value here: it belongs to a level", binding->name);

@@ -63,6 +63,7 @@ static Staged *state_at(Context *c, Point *point, const Binding *binding, Span s
 }
 
 static Staged *let_at(Context *c, Point *point, const Node *let, const Binding *binding) {
+  c->e->dynamic.place = place_hash("let", "level"); // whoever asks, it is one value in a step
   const Environment *environment = evaluate_let(c->e, let, NULL);
   for (const Environment *at = environment; at; at = at->next)
     if (at->binding != binding) map_put(point->values, at->binding, at->value);
