@@ -463,7 +463,8 @@ bool check_stage(Build *b, const CheckTarget *target) {
     Stage *stage = c->stages.data[i];
     if (target->stage && strcmp(target->stage, stage->name) != 0) continue;
     variables_override(stage, target->starts);
-    bool solvable = stage_solver(c, stage, target->solve, target->span, target->settings);
+    const char *solve = target->stage ? target->solve : stage_solve_name(c, stage, target->solve);
+    bool solvable = stage_solver(c, stage, solve, target->span, target->settings);
     ok &= check_one(c, stage, solvable);
   }
   return ok;

@@ -143,7 +143,8 @@ static bool build_stages(Build *b, Context *c) {
   declare_describe(c, &described, &atoms, &atom_count);
   for (size_t i = 0; i < c->stages.count; i++) {
     Stage *stage = c->stages.data[i];
-    const char *solve = stage->node ? NULL : solve_to_build(b);
+    const char *wanted = stage->node ? b->options->solve : solve_to_build(b);
+    const char *solve = stage_solve_name(c, stage, wanted);
     if (!stage_solver(c, stage, solve, b->program->file->span, NULL)) return false;
     stage_find_cold(c, stage);
     if (!stage_entries(c, stage, atoms, atom_count)) return false;

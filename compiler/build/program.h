@@ -425,6 +425,9 @@ Staged *family_kept(Context *c, const Stage *nested, Staged *value);
 
 // ---------------------------------------------------------------- solver.c
 
+/// The solve block that the stage runs when the user asks for `wanted`, the name of one, also with
+/// its stage in front (`fit.quick`): stages without such a block run the one without a name (NULL).
+const char *stage_solve_name(const Context *c, const Stage *stage, const char *wanted);
 const Node *stage_find_solve(Context *c, const Stage *stage, const char *name, Span span);
 /// Methods and optimisers of the nested problems of a stage; false after errors.
 bool nested_solver(Context *c, Stage *stage);

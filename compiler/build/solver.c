@@ -12,18 +12,48 @@ static const NodeList *stage_items(const Context *c, const Stage *stage) {
   return stage->node ? &stage->node->as.stage.items : &c->build->program->file->as.file.items;
 }
 
-static void list_solves(Context *c, const Stage *stage, Diagnostic *d) {
+static void add_solves(const Context *c, const Stage *stage, bool alone, TextBuffer *names) {
   const NodeList *items = stage_items(c, stage);
-  TextBuffer names = text_buffer(c->build->arena);
-  int count = 0;
   for (size_t i = 0; i < items->count; i++) {
     if (items->data[i]->kind != ITEM_SOLVE || !items->data[i]->as.solve.name.name) continue;
-    text_addf(&names, "%s%s", count++ ? ", " : "", items->data[i]->as.solve.name.name);
+    text_addf(names, "%s%s%s%s", *text_string(names) ? ", " : "", alone ? "" : stage->name,
+              alone ? "" : ".", items->data[i]->as.solve.name.name);
   }
-  if (count)
+}
+
+static void list_solves(Context *c, const Stage *stage, Diagnostic *d) {
+  TextBuffer names = text_buffer(c->build->arena);
+  bool alone = c->stages.count == 1;
+  add_solves(c, stage, alone, &names);
+  for (size_t i = 0; i < c->stages.count; i++)
+    if (c->stages.data[i] != stage) add_solves(c, c->stages.data[i], alone, &names);
+  if (*text_string(&names))
     diagnostic_help(d, "the named ones are %s", text_string(&names));
   else
     diagnostic_help(d, "write `solve { method = ...; lower = ...; upper = ...; }`");
+}
+
+static bool has_solve(const Context *c, const Stage *stage, const char *name) {
+  const NodeList *items = stage_items(c, stage);
+  for (size_t i = 0; i < items->count; i++) {
+    if (items->data[i]->kind != ITEM_SOLVE) continue;
+    const char *given = items->data[i]->as.solve.name.name;
+    if (given && strcmp(given, name) == 0) return true;
+  }
+  return false;
+}
+
+const char *stage_solve_name(const Context *c, const Stage *stage, const char *wanted) {
+  if (!wanted || !*wanted || has_solve(c, stage, wanted)) return wanted;
+  bool known = false;
+  for (size_t i = 0; i < c->stages.count; i++) {
+    const Stage *other = c->stages.data[i];
+    size_t length = strlen(other->name);
+    bool named = strncmp(wanted, other->name, length) == 0 && wanted[length] == '.';
+    if (named && other == stage) return wanted + length + 1;
+    known |= named || has_solve(c, other, wanted);
+  }
+  return known ? NULL : wanted;
 }
 
 const Node *stage_find_solve(Context *c, const Stage *stage, const char *name, Span span) {

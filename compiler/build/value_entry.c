@@ -77,6 +77,10 @@ void value_entry(Context *c, Stage *stage) {
   dynamic_step(c->e, step_key(c, stage, state.t));
   Staged *given = objective_value(c, stage, upper, state.x, state.y, span);
   output_number(c, "objective", given, upper->maximize, VALUE_OBJECTIVE);
+  if (stage->composed) { // the levels below are solved on the way to F
+    output_number(c, "value", given, upper->maximize, VALUE_AT_SOLUTION);
+    output_hypergradient(c, &state, span);
+  }
   bool constrained = stage->lower.constraints.count > 0;
   if (constrained ? !method_moves_x(stage->method->node) : stage->lower_optimizer != NULL) {
     state.y = start_bundle(c, stage, &stage->lower, state.x, span);

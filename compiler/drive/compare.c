@@ -14,15 +14,30 @@ typedef struct Competitors {
   Competitor *reference;
 } Competitors;
 
-// The solve blocks of the file, "" for the unnamed one. False after a message.
+// Those of a stage with its name in front; what its unnamed one is called with the others.
+static void add_blocks(Arena *arena, const NodeList *items, const char *stage, NameList *names) {
+  for (size_t i = 0; i < items->count; i++) {
+    if (items->data[i]->kind != ITEM_SOLVE) continue;
+    const char *name = items->data[i]->as.solve.name.name;
+    if (stage && name)
+      VEC_PUSH(arena, names, arena_printf(arena, "%s.%s", stage, name));
+    else if (!stage)
+      VEC_PUSH(arena, names, name ? arena_string(arena, name, strlen(name)) : "");
+  }
+}
+
+// The solve blocks of the file, "" for the unnamed ones. False after a message.
 static bool solve_blocks(Arena *arena, const Options *options, NameList *names) {
   Pipeline p;
   bool sound = pipeline_front(&p, arena, options, options->files.data[0]);
+  if (sound) add_blocks(arena, &p.file->as.file.items, NULL, names);
+  bool levels = names->count > 0, stages = false;
   for (size_t i = 0; sound && i < p.file->as.file.items.count; i++) {
     const Node *item = p.file->as.file.items.data[i];
-    if (item->kind != ITEM_SOLVE) continue;
-    const char *name = item->as.solve.name.name;
-    VEC_PUSH(arena, names, arena_string(arena, name ? name : "", name ? strlen(name) : 0));
+    if (item->kind != ITEM_STAGE) continue;
+    if (!levels && !stages) VEC_PUSH(arena, names, "");
+    stages = true;
+    add_blocks(arena, &item->as.stage.items, item->as.stage.name.name, names);
   }
   bool good = pipeline_report(&p) == 0 && sound;
   pipeline_destroy(&p);

@@ -105,7 +105,7 @@ static bool is_comparison(int kind) {
 }
 
 // A name where a word of the grammar is wanted: a slip of the pen?
-static void suggest_word(Diagnostic *d, const Token *found, const Expected *expected) {
+static bool suggest_word(Diagnostic *d, const Token *found, const Expected *expected) {
   static const char *const foreign[][2] = {{"def", "fn"},
                                            {"function", "fn"},
                                            {"param", "var"},
@@ -125,7 +125,7 @@ static void suggest_word(Diagnostic *d, const Token *found, const Expected *expe
       diagnostic_help(d, "write `%s`", foreign[i][1]);
     else
       diagnostic_help(d, "a block ends with its value: leave `return` and the last `;` out");
-    return;
+    return true;
   }
   for (int i = 0; i < expected->count && count < MAX_WORDS + 32; i++) {
     int kind = expected->kinds[i];
@@ -140,12 +140,24 @@ static void suggest_word(Diagnostic *d, const Token *found, const Expected *expe
   }
   const char *close = closest_name(found->name, words, count);
   if (close) diagnostic_help(d, "did you mean `%s`?", close);
+  return close != NULL;
 }
 
 static void add_cure(Parser *parser, Diagnostic *d, const Token *found, const Expected *expected) {
   bool wants_name = expected_has(expected, T_IDENTIFIER);
-  if (found->kind == T_IDENTIFIER) {
-    suggest_word(d, found, expected);
+  bool behind_value = expected_has(expected, T_PLUS) && !expected_has(expected, T_INT);
+  if (found->kind == T_IDENTIFIER && suggest_word(d, found, expected)) return;
+  if (behind_value && found->kind == T_IF) {
+    diagnostic_help(d, "a choice is written `if c then a else b`");
+  } else if (behind_value && found->kind == T_FOR) {
+    diagnostic_help(d, "a tensor of all is written `for i < n { x[i] }`");
+  } else if (behind_value && (found->kind == T_IDENTIFIER || found->kind == T_INT ||
+                              found->kind == T_REAL || found->kind == T_LEFT_PAREN)) {
+    diagnostic_help(d, "an operator is missing, as `*` in a product");
+  } else if (found->kind == T_IN && expected_has(expected, T_LT) && !behind_value) {
+    diagnostic_help(d, "a range is written `for i < n { .. }`, over 0 .. n - 1");
+  } else if (found->kind == T_ASSIGN && expected_has(expected, T_COLON) && expected->count == 1) {
+    diagnostic_help(d, "the type comes first: `name: f64[n] = ..`");
   } else if (is_reserved(found->kind) && wants_name) {
     diagnostic_help(d, "%s is a reserved word and cannot be a name", token_phrase(parser, found));
   } else if (is_comparison(found->kind) && expected_has(expected, T_AND)) {

@@ -181,7 +181,9 @@ const char *closest_name(const char *name, const char *const *candidates, size_t
   for (size_t i = 0; i < count; i++) {
     if (!candidates[i] || strcmp(candidates[i], name) == 0) continue;
     size_t distance = edit_distance(name, candidates[i]);
-    if (distance < best_distance) best = candidates[i], best_distance = distance;
+    bool tied = best && distance == best_distance; // slips are rare at the first letter
+    bool better = tied && candidates[i][0] == name[0] && best[0] != name[0];
+    if (distance < best_distance || better) best = candidates[i], best_distance = distance;
   }
   return best;
 }

@@ -46,8 +46,9 @@ bool blo_source_shape(const SourceArray *array, const blo_data *declared, int64_
   int rank = declared->rank;
   memcpy(shape, array->shape, sizeof array->shape);
   if (array->rank == rank) return true;
-  if (array->rank < rank || rank < 2) return false;
+  if (array->rank < rank || rank < 1) return false;
   for (int i = rank; i < array->rank; i++) {
+    if (rank == 1 && array->shape[i] != 1) return false; // a column is a vector, a matrix is none
     if (__builtin_mul_overflow(shape[rank - 1], array->shape[i], &shape[rank - 1])) return false;
   }
   return true;
@@ -80,8 +81,12 @@ static blo_status not_found(blo_data_set *set, const blo_data *declared) {
     const SourceArray *array = blo_source_at(set, i);
     if (same_but_case(array->member, declared->name) ||
         (field && same_but_case(array->member, field + 1))) {
-      blo_fail_help(set->context, "is it %s? then name the table or rename it to %s", array->label,
-                    declared->name);
+      int named = field ? (int)(field - declared->name) : (int)strlen(declared->name);
+      if (field && strcmp(array->member, field + 1) == 0)
+        blo_fail_help(set->context, "is it %s? then say so: --data %.*s=FILE", array->label, named,
+                      declared->name);
+      else
+        blo_fail_help(set->context, "is it %s? then rename it to %s", array->label, declared->name);
       return BLO_BAD_DATA;
     }
   }
@@ -192,6 +197,32 @@ static blo_status unknown_name(blo_data_set *set, const SourceFile *file,
   return BLO_BAD_DATA;
 }
 
+static bool is_used(const SourceArray *array, const blo_program *program) {
+  for (size_t i = 0; i < program->data_count; i++)
+    if (!program->data[i].computed && match_rule(array, program->data[i].name) < RULE_NONE)
+      return true;
+  return false;
+}
+
+// Files (of a folder, perhaps) that were named for something, and hold nothing of the kind.
+static blo_status check_used(blo_data_set *set, const SourceFile *file,
+                             const blo_program *program) {
+  char list[512] = "";
+  size_t at = 0;
+  for (size_t i = 0; i < set->array_count; i++) {
+    const SourceArray *array = blo_source_at(set, i);
+    if (strcmp(array->file->given, file->given) != 0) continue;
+    if (is_used(array, program)) return BLO_OK;
+    if (at + 140 >= sizeof list) continue;
+    int written = snprintf(list + at, sizeof list - at, "%s%.120s", at ? ", " : "", array->member);
+    if (written > 0) at += (size_t)written;
+  }
+  blo_fail(set->context, BLO_BAD_DATA, "E0602", "--data %s=%s: the file holds nothing for `%s`",
+           file->given, file->label, file->given);
+  if (at) blo_fail_help(set->context, "it holds %s", list);
+  return BLO_BAD_DATA;
+}
+
 blo_status blo_source_check_names(blo_data_set *set, const blo_program *program) {
   for (size_t f = 0; f < set->file_count; f++) {
     const SourceFile *file = set->files[f];
@@ -199,6 +230,9 @@ blo_status blo_source_check_names(blo_data_set *set, const blo_program *program)
     for (size_t i = 0; i < program->data_count && !known; i++)
       known = !program->data[i].computed && names_data(file->given, &program->data[i]);
     if (!known) return unknown_name(set, file, program);
+    if (!file->given[0] || set->warning_count) continue; // a damaged file may hold it
+    blo_status status = check_used(set, file, program);
+    if (status) return status;
   }
   return BLO_OK;
 }

@@ -183,10 +183,11 @@ static blo_status tell(Check *c, const double *directions, const double *slopes,
   bool good = worst <= tolerance;
   printf("%s %s with differences: the largest gap is %.1e, the tolerance %.1e\n",
          c->methods[0].name, good ? "agrees" : "does NOT agree", worst, tolerance);
-  printf("|f_y| at the lower solution is %.1e%s\n", c->residual,
-         good ? ""
-              : "; a method that is exact at a solution needs it small (more `lower.iters`), one "
-                "that is biased never agrees");
+  if (isfinite(c->residual)) // families of lower problems have one for each row, and tell none
+    printf("|f_y| at the lower solution is %.1e%s\n", c->residual,
+           good ? ""
+                : "; a method that is exact at a solution needs it small (more `lower.iters`), one "
+                  "that is biased never agrees");
   fflush(stdout);
   return good ? BLO_OK : BLO_NOT_CONVERGED;
 }

@@ -16,4 +16,6 @@ fi
 grep -q 'does NOT agree' "$scratch/biased" || fail "no word about the bias: $(cat "$scratch/biased")"
 check "$(program ridge)" 2>"$scratch/sizes" >/dev/null && fail "sizes are missing"
 grep -q -- '-D n=' "$scratch/sizes" || fail "no cure for missing sizes: $(cat "$scratch/sizes")"
+check "$(program maml)" >"$scratch/maml" 2>&1 || fail "a family: $(cat "$scratch/maml")"
+grep -q 'agrees with differences' "$scratch/maml" || fail "a family: $(cat "$scratch/maml")"
 echo "hypergradients are verified"

@@ -46,8 +46,13 @@ fn f(x: f64) -> f64 { ensure x > 0.0, "positive";  x }
 test "of the function" { let r = f(uniform() - 2.0);  expect error E0703; }
 test "of the start" { t = [1.0, 2.0];  expect error E0301; }
 test "of the settings" { lower = gd();  expect error E0304; }
+method careful(rate: real = 0.1) {
+  accepts smooth lower;
+  step { ensure rate > 0.0, "a positive rate";  set y = descend(fn u -> f(x, u), y);  hypergradient grad(fn s -> F(s, y), x); }
+}
+test "of a method" { method = careful(rate = 0.0);  expect error E0703; }
 END
-wants 0 '3 passed, 0 failed' test "$scratch/conditions.blo"
+wants 0 '4 passed, 0 failed' test "$scratch/conditions.blo"
 wants 0 'warning[W0703]: t is small' run "$scratch/conditions.blo" --quiet --out "$scratch/out.npz"
 sed 's/w < 5.0/w > 5.0/' "$scratch/conditions.blo" >"$scratch/broken.blo"
 wants 1 'broken.blo:3:49: w is large' run "$scratch/broken.blo" --quiet --out "$scratch/out.npz"

@@ -21,6 +21,7 @@ expect 2 'there is no such folder' "$bloc" check "$ridge" --std /nonexistent
 expect 2 '-D n is given twice' "${run[@]}" --data "$diabetes" -D n=1 -D n=2
 expect 2 'write --data before each data file' "${run[@]}" --data "$diabetes" "$diabetes"
 expect 1 'declares no table or array `trian`' "${run[@]}" --data "$diabetes" --data "trian=$diabetes"
+expect 1 'the file holds nothing for `Xtr`' "${run[@]}" --data "$diabetes" --data "Xtr=$(data digits)"
 expect 1 '"code":"E0602"' "${run[@]}" --data /nonexistent --errors=json
 
 # Programs that are called like modules of the library hide nothing.
@@ -55,4 +56,24 @@ echo 'blo 1; test "quiet" { expect error E0703; expect 1.0 == 1.0; }' >quiet.blo
 expect 1 'FAIL quiet.blo: quiet' "$bloc" test quiet.blo
 echo 'blo 1; test "good" { expect 1.0 == 1.0; } test "bad" { expect nobody == 1.0; }' >bad.blo
 expect 1 'FAIL bad.blo: bad (does not compile)' "$bloc" test bad.blo
+
+# The solve block of a stage, by its name alone or with the stage in front.
+cat >stages.blo <<'END'
+blo 1;
+stage first { var a: f64 = 0.0;  minimize (a - 1.0)^2;  solve { optimizer = gd(iters = 5); } }
+stage second {
+  upper { var x: f64 = 0.0;  minimize (y - first.a)^2; }
+  lower { var y: f64 = 0.0;  minimize (y - x)^2; }
+  solve { method = implicit();  lower = gd(iters = 9);  upper = gd(iters = 9); }
+  solve other { method = unroll();  lower = gd(iters = 9);  upper = gd(iters = 9); }
+}
+END
+for name in other second.other; do
+  expect 0 'second.x' "$bloc" run stages.blo --quiet --out - --solve $name
+  expect 0 'no errors' "$bloc" check stages.blo --solve $name
+done
+for name in first.other third.other others; do
+  expect 1 'the named ones are second.other' "$bloc" run stages.blo --quiet --out - --solve $name
+done
+expect 0 'second.other' "$bloc" compare stages.blo --quiet --seeds 1
 echo "mistakes are told"

@@ -13,7 +13,6 @@
 #include "data/npz_write.h"
 #include <blo/data.h>
 #include <math.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -452,6 +451,20 @@ static void test_names(void **state) {
   expect_error("E0602", "both train.x.npy and train_x.npy could be `train.x` (ridge.blo:6:22)");
 }
 
+static void test_columns(void **state) {
+  (void)state;
+  double four[4] = {1.0, 2.0, 3.0, 4.0}, values[4];
+  blo_array array = {.name = "Xtr", .dtype = BLO_F64, .rank = 2, .shape = {4, 1}, .data = four};
+  blo_data data = declare("Xtr", BLO_F64, 1, size_n, "f64[n]");
+  write_npz("column.npz", false, &array, 1);
+  assert_int_equal(read_one(path_of("column.npz"), &data, NULL, 0, values, 4), BLO_OK);
+  assert_memory_equal(values, four, sizeof four);
+  array.shape[0] = array.shape[1] = 2;
+  write_npz("matrix.npz", false, &array, 1);
+  assert_int_equal(read_one(path_of("matrix.npz"), &data, NULL, 0, values, 4), BLO_BAD_DATA);
+  expect_error("E0601", "has shape [2, 2]");
+}
+
 static void test_missing_names(void **state) {
   (void)state;
   double two[2] = {1.0, 2.0};
@@ -461,8 +474,7 @@ static void test_missing_names(void **state) {
   write_npz("train.npz", false, &array, 1);
   assert_int_equal(read_one(path_of("train.npz"), &data, NULL, 0, values, 2), BLO_BAD_DATA);
   expect_error("E0602", "no data for `Xtr`; ridge.blo:6:22 says f64[n]");
-  assert_string_equal(blo_last_error(context)->help,
-                      "is it train.npz:xtr? then name the table or rename it to Xtr");
+  assert_string_equal(blo_last_error(context)->help, "is it train.npz:xtr? then rename it to Xtr");
   blo_data_set *set;
   assert_int_equal(blo_data_load(context, (const char *const[]){"/nonexistent/x.npz"}, 1, &set),
                    BLO_BAD_DATA);
@@ -798,6 +810,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(test_idx, setup, teardown),
       cmocka_unit_test_setup_teardown(test_gzipped_text_and_npy, setup, teardown),
       cmocka_unit_test_setup_teardown(test_names, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_columns, setup, teardown),
       cmocka_unit_test_setup_teardown(test_missing_names, setup, teardown),
       cmocka_unit_test_setup_teardown(test_dims_agree, setup, teardown),
       cmocka_unit_test_setup_teardown(test_mutated_files, setup, teardown),
