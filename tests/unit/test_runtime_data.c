@@ -455,14 +455,15 @@ static void test_columns(void **state) {
   (void)state;
   double four[4] = {1.0, 2.0, 3.0, 4.0}, values[4];
   blo_array array = {.name = "Xtr", .dtype = BLO_F64, .rank = 2, .shape = {4, 1}, .data = four};
+  const blo_dim given = {"d", 1};
   blo_data data = declare("Xtr", BLO_F64, 1, size_n, "f64[n]");
   write_npz("column.npz", false, &array, 1);
-  assert_int_equal(read_one(path_of("column.npz"), &data, NULL, 0, values, 4), BLO_OK);
+  assert_int_equal(read_one(path_of("column.npz"), &data, &given, 1, values, 4), BLO_OK);
   assert_memory_equal(values, four, sizeof four);
   array.shape[0] = array.shape[1] = 2;
   write_npz("matrix.npz", false, &array, 1);
-  assert_int_equal(read_one(path_of("matrix.npz"), &data, NULL, 0, values, 4), BLO_BAD_DATA);
-  expect_error("E0601", "has shape [2, 2]");
+  assert_int_equal(read_one(path_of("matrix.npz"), &data, &given, 1, values, 4), BLO_BAD_SHAPE);
+  expect_error("E0601", "matrix.npz:Xtr has shape [2, 2]; ridge.blo:6:22 says f64[n]");
 }
 
 static void test_missing_names(void **state) {
