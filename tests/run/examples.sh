@@ -20,6 +20,7 @@ run() {
 run ridge/ridge diabetes.npz upper.iters=5
 run logistic/logistic breast_cancer.npz upper.iters=5
 run cleaning/cleaning digits.npz upper.iters=5
+run cleaning/batches digits.npz upper.iters=5
 run methods/whole - upper.iters=5
 run methods/batches - upper.iters=5
 run saliency/saliency - upper.iters=5
