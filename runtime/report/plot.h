@@ -20,7 +20,8 @@ typedef struct PlotPanel {
 /// Curves of a history against its steps, for columns that have a name; gives how many.
 size_t blo_plot_history(const History *history, const char *const *names, PlotCurve *curves);
 /// Writes the panels below each other. A panel whose values are positive and span more than a
-/// factor of 50 gets a logarithmic axis.
+/// factor of 50 gets a logarithmic axis; so does x where curves end more than a factor of 10 apart.
+/// Colours repeat with another dash; the legend has a line for each curve, and panels its height.
 blo_status blo_plot_write(blo_context *context, const char *path, const char *title,
                           const PlotPanel *panels, size_t panel_count);
 

@@ -30,4 +30,14 @@ values() { awk -F, -v solve='"soba()"' '$1 == solve && $2 == 0 { print $3, $5, $
 
 ! "$bloc" compare "$(program logistic)" --seeds 0 2>/dev/null || fail "0 seeds were accepted"
 ! compare --with nobody >/dev/null 2>&1 || fail "an unknown solve block was accepted"
+# The comparison of docs/comparison.md: every solve block gets a row that ends without a failure, and a curve.
+for file in whole batches; do
+  "$bloc" compare "$source/examples/methods/$file.blo" --reference "" --seeds 1 --points 2 --set upper.iters=2 --quiet \
+    --plot "$scratch/$file.svg" >"$scratch/$file" || fail "$file was not compared"
+  ! grep -q failed "$scratch/$file" || fail "$file: $(grep failed "$scratch/$file")"
+  for solve in $(sed -n 's/^solve \([a-z][a-z0-9_]*\) .*/\1/p' "$source/examples/methods/$file.blo"); do
+    grep -q "^$solve " "$scratch/$file" || fail "$file: $solve has no row"
+    grep -q ">$solve</text>" "$scratch/$file.svg" || fail "$file: $solve has no curve"
+  done
+done
 echo "comparisons count right"

@@ -24,7 +24,7 @@ run cleaning/batches digits.npz upper.iters=5
 run methods/whole - upper.iters=5
 run methods/batches - upper.iters=5
 run saliency/saliency - upper.iters=5
-run dropout_rates/stn digits.npz tune.upper.iters=5 search.optimizer.iters=5
+run dropout_rates/dropout_rates digits.npz tune.upper.iters=5 search.optimizer.iters=5
 run video/video - fit.optimizer.iters=2
 run weight_decay/weight_decay digits.npz tune.upper.iters=2 with_decay.optimizer.iters=5 without.optimizer.iters=5
 run class_weights/class_weights digits.npz upper.iters=2

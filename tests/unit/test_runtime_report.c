@@ -452,6 +452,36 @@ static void test_plots_of_odd_values(void **state) {
   blo_context_destroy(context);
 }
 
+// Thirty curves that end decades apart: each has a look and a line in the legend of its own, and
+// the shortest is not squeezed against the axis.
+static void test_plots_of_many_curves(void **state) {
+  (void)state;
+  enum { CURVES = 30 };
+  static char text[1 << 18], names[CURVES][16];
+  double points[CURVES][6];
+  PlotCurve curves[CURVES];
+  for (int c = 0; c < CURVES; c++) {
+    double end = pow(10.0, c % 4);
+    memcpy(points[c], (double[]){0.0, 1.0, end / 2, 0.5, end, 0.1 + c}, sizeof points[c]);
+    snprintf(names[c], sizeof names[c], "curve_%d", c);
+    curves[c] = (PlotCurve){names[c], points[c], points[c] + 1, 3, 2};
+  }
+  blo_context *context = blo_context_create(NULL);
+  PlotPanel panel = {"many", "seconds", false, curves, CURVES};
+  assert_int_equal(blo_plot_write(context, path_of("plot.svg"), "t", &panel, 1), BLO_OK);
+  read_text("plot.svg", text, sizeof text);
+  for (int c = 0; c < CURVES; c++) {
+    char wanted[32];
+    snprintf(wanted, sizeof wanted, ">curve_%d</text>", c);
+    assert_non_null(strstr(text, wanted));
+  }
+  const char *const dashes[] = {"\"7 3\"", "\"2 3\"", "\"9 3 2 3\""};
+  for (int i = 0; i < 3; i++) assert_non_null(strstr(text, dashes[i]));
+  const char *const ticks[] = {">1</text>", ">10</text>", ">100</text>", ">1000</text>"};
+  for (int i = 0; i < 4; i++) assert_non_null(strstr(text, ticks[i]));
+  blo_context_destroy(context);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(test_run_writes_results, setup, teardown),
@@ -468,6 +498,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(test_resume_is_exact, setup, teardown),
       cmocka_unit_test_setup_teardown(test_foreign_checkpoints_are_refused, setup, teardown),
       cmocka_unit_test_setup_teardown(test_interrupt, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_plots_of_many_curves, setup, teardown),
       cmocka_unit_test_setup_teardown(test_collecting_expectations, setup, teardown),
       cmocka_unit_test_setup_teardown(test_history, setup, teardown),
       cmocka_unit_test_setup_teardown(test_plots_of_odd_values, setup, teardown),
