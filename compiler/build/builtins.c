@@ -577,6 +577,8 @@ static Staged *builtin_call(const Call *call, void *self) {
 }
 
 Staged *builtin_value(Evaluator *e, Builtin builtin) {
+  static const Object choice = {.kind = OBJECT_CHOICE, .phrase = "`auto`, which is no number"};
+  if (builtin == BUILTIN_AUTO) return staged_object(e, (Object *)(uintptr_t)&choice);
   const BuiltinRow *row = &rows[builtin];
   REQUIRE(row->handler, "the builtin `%s` has no meaning", builtin_table[builtin].name);
   return staged_native(e, row_name(row), builtin_call, (void *)row);

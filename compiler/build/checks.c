@@ -222,19 +222,6 @@ static void check_idle_constraints(Context *c, const Level *level) {
   }
 }
 
-// Does the text of the method mention a fixed name?
-typedef struct Mention {
-  int name;
-  bool found;
-} Mention;
-
-static void find_mention(void *self, Node *node) {
-  Mention *mention = self;
-  const Binding *binding = node->kind == EXPR_NAME ? node->as.name.binding : NULL;
-  mention->found |= binding && binding->kind == BIND_IMPLICIT && binding->builtin == mention->name;
-  node_children(node, find_mention, self);
-}
-
 static Staged *call_pair_constraints(const Call *call, void *self) {
   Context *c = self;
   Staged *const *pair = call->positional[0]->tree.children;
@@ -245,9 +232,8 @@ static Staged *call_pair_constraints(const Call *call, void *self) {
 // projected together.
 static void check_affine(Context *c) {
   Level *level = &c->stage->lower;
-  Mention mention = {.name = IMPLICIT_PROJECT};
-  node_children((Node *)(uintptr_t)c->stage->method->node, find_mention, &mention);
-  if (!mention.found || !level->constraints.count) return;
+  if (!level->constraints.count || !method_mentions(c->stage->method->node, IMPLICIT_PROJECT))
+    return;
   Parameters p = function_create(c, "slopes");
   Staged *direction[] = {leaf_params(c, &c->stage->upper, NULL), leaf_params(c, level, NULL)};
   Staged *point[] = {p.x, p.y};

@@ -290,6 +290,8 @@ static Staged *implicit_name(Context *c, const Binding *binding, Span span) {
     return no_value(c, span, "`iteration` is known only while a level makes steps");
   }
   if (binding->builtin == IMPLICIT_PROX) return prox_function(c);
+  if (binding->builtin == IMPLICIT_PROJECT_MOVED) return project_moved_function(c);
+  if (binding->builtin == IMPLICIT_OBJECTIVE) return descended_function(c, span);
   Staged *value = method_name(c, binding->builtin, span);
   if (!value && c->test) value = test_name(c, binding, span);
   return value;

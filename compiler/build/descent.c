@@ -33,13 +33,13 @@ static Staged *descent_body(Evaluator *e, Value *counter, Staged *carries, void 
   Staged *g = derive_grad(e, descent->function, z, descent->span);
   Staged **states = ARENA_ARRAY(e->arena, Staged *, (size_t)count + 2);
   for (int i = 0; i < count; i++) states[i + 1] = carries->tree.children[i + 1];
-  Proximal saved = proximal_enter(c, &c->stage->lower, descent->x);
-  if (staged_is_poison(g)) c->proximal.applied = true;
+  Moving saved = moving_enter(c, &c->stage->lower, descent->x, descent->function, NULL);
+  if (staged_is_poison(g)) c->moving.applied = true;
   Staged *next = staged_is_poison(g) ? g
                                      : optimizer_update(descent->optimizer, z, g,
                                                         descent->kept ? iteration : counter,
                                                         iteration, states + 1, descent->span);
-  proximal_leave(c, saved, descent->optimizer);
+  moving_leave(c, saved, descent->optimizer);
   states[0] = project_level(c, &c->stage->lower, next, descent->span);
   c->iteration = before;
   e->dynamic = dynamic;

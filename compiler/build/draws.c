@@ -101,7 +101,7 @@ Value *level_iteration(Context *c, const Stage *stage, const Level *level) {
   Builder *b = &c->e->builder;
   Value *number = c->t ? c->t : scalar_int(c, 0);
   const Instance *inner = level == &stage->lower ? stage->lower_optimizer : NULL;
-  if (inner && inner->iterations)
+  if (inner && inner->iterations && method_descends(stage))
     number = ir_binary(b, OP_MUL, number, ir_dim(b, inner->iterations));
   Value *draw = c->e->dynamic.draw;
   return draw ? ir_binary(b, OP_ADD, number, draw) : number;

@@ -213,6 +213,33 @@ static void put_part(Context *c, const Instance *optimizer, const NameList *name
     if (group_of(optimizer, names->data[i]) == g) leaves[i] = values.data[next++];
 }
 
+Staged *part_narrow(Context *c, const GroupPart *part, Staged *whole) {
+  NameList names = level_names(c, part->optimizer->level);
+  ValueList leaves = {0};
+  staged_leaves(c->e, whole, &leaves);
+  return take_part(c, part->optimizer, &names, leaves.data, part->group);
+}
+
+Staged *part_widen(Context *c, const GroupPart *part, Staged *moved) {
+  if (staged_is_poison(moved)) return moved;
+  NameList names = level_names(c, part->optimizer->level);
+  ValueList leaves = {0};
+  staged_leaves(c->e, part->whole, &leaves);
+  put_part(c, part->optimizer, &names, moved, part->group, leaves.data);
+  Value *const *cursor = leaves.data;
+  return staged_rebuild(c->e, part->whole, &cursor);
+}
+
+bool part_moves(Context *c, const GroupPart *part, size_t index) {
+  const Level *level = part->optimizer->level;
+  NameList names = level_names(c, level);
+  for (size_t i = 0; i < names.count; i++)
+    if (group_of(part->optimizer, names.data[i]) == part->group &&
+        path_holds(level->variables.data[index].name, names.data[i]))
+      return true;
+  return false;
+}
+
 // True when z is laid out like the level; else a report.
 static bool fits_level(Context *c, const Instance *optimizer, const Staged *z, Span span) {
   if (staged_is_poison(z)) return false;
@@ -286,6 +313,22 @@ void optimizer_start(Instance *optimizer, Staged *z, Staged **states) {
   }
 }
 
+// One group's update; a prox term of its variables that it leaves out is told when the move ends.
+static Staged *update_part(Context *c, const GroupPart *part, Staged *z, Staged *g, Value *t,
+                           Value *iteration, Staged **states) {
+  const Level *level = c->moving.level;
+  bool before = c->moving.applied, terms = false;
+  for (size_t i = 0; level && i < level->variables.count; i++)
+    terms |= variable_prox(level, i) && part_moves(c, part, i);
+  c->moving.part = part;
+  c->moving.applied = !terms;
+  Instance *member = member_of((Instance *)(uintptr_t)part->optimizer, part->group);
+  Staged *moved = item_update(member, z, g, t, iteration, states);
+  c->moving.part = NULL;
+  c->moving.applied &= before;
+  return moved;
+}
+
 Staged *optimizer_update(Instance *optimizer, Staged *z, Staged *g, Value *t, Value *iteration,
                          Staged **states, Span span) {
   Context *c = optimizer->context;
@@ -298,12 +341,14 @@ Staged *optimizer_update(Instance *optimizer, Staged *z, Staged *g, Value *t, Va
   staged_leaves(c->e, z, &at);
   staged_leaves(c->e, g, &gradient);
   Value **moved = ARENA_ARRAY(c->build->arena, Value *, names.count + 1);
+  c->moving.applied = true;
   int next = 0;
   for (int k = -1; k < (int)optimizer->groups.count; k++) {
     Instance *member = member_of(optimizer, k);
     Staged *part = take_part(c, optimizer, &names, at.data, k);
     if (!part) continue;
-    part = item_update(member, part, take_part(c, optimizer, &names, gradient.data, k), t,
+    GroupPart group = {optimizer, k, z};
+    part = update_part(c, &group, part, take_part(c, optimizer, &names, gradient.data, k), t,
                        iteration, states + next);
     if (staged_is_poison(part)) return part;
     put_part(c, optimizer, &names, part, k, moved);

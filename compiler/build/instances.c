@@ -376,6 +376,8 @@ static Staged *argument_value(Context *c, const Instance *instance, const Argume
   if (spec && spec->kind == SPEC_OPTIMIZER) return optimizer_argument(c, instance, argument);
   Staged *value = evaluate(c->e, argument->value, argument->environment, spec);
   if (!spec || staged_is_poison(value)) return value;
+  bool moves = instance->node->kind == ITEM_OPTIMIZER && spec->kind == SPEC_REAL;
+  if (moves && staged_is_choice(value)) return value;
   bool truth = spec->kind == SPEC_TENSOR && spec->dtype == DT_BOOL && spec->rank == 0;
   if (truth && value->kind == STAGED_BOOL) return value;
   if (spec->kind == SPEC_REAL && is_number(value)) return value;

@@ -437,6 +437,32 @@ Staged *method_solution(Context *c, Staged *x, Staged *y) {
   return no_solution(c, "a step of `%s` leaves the lower variables where they are");
 }
 
+// ---- what a method mentions
+
+typedef struct Mention {
+  int name;
+  bool found;
+} Mention;
+
+static void find_mention(void *self, Node *node) {
+  Mention *mention = self;
+  const Binding *binding = node->kind == EXPR_NAME ? node->as.name.binding : NULL;
+  mention->found |= binding && binding->kind == BIND_IMPLICIT && binding->builtin == mention->name;
+  node_children(node, find_mention, self);
+}
+
+bool method_mentions(const Node *method, int implicit) {
+  Mention mention = {.name = implicit};
+  node_children((Node *)(uintptr_t)method, find_mention, &mention);
+  return mention.found;
+}
+
+bool method_descends(const Stage *stage) {
+  const Node *method = stage->method ? stage->method->node : NULL;
+  return !method || method_mentions(method, IMPLICIT_DESCEND) ||
+         method_mentions(method, IMPLICIT_LOWER_OPT);
+}
+
 // ---- what a method accepts
 
 static bool word_is(const Ident *ident, const char *word) {

@@ -269,6 +269,9 @@ static Staged *compare_leaf(Evaluator *e, Staged *a, Staged *b, Places places, v
 }
 
 Staged *operate_compare(Evaluator *e, BinaryOp op, Staged *a, Staged *b, Places places) {
+  // Known while building, whatever the other operand is: so a choice costs nothing when it runs.
+  if ((op == BIN_EQ || op == BIN_NE) && (staged_is_choice(a) || staged_is_choice(b)))
+    return staged_bool(e, (staged_is_choice(a) && staged_is_choice(b)) == (op == BIN_EQ));
   BinarySelf self = {op};
   return zip_leaves(e, a, b, binary_text(op), places, compare_leaf, &self);
 }

@@ -191,13 +191,15 @@ static Staged *call_step(const Call *call, void *self) {
   for (int i = 0; i < count; i++) states[i] = packed->tree.children[i + 1];
   Value *t = packed->tree.children[0]->tensor;
   bool lower = optimizer == c->stage->lower_optimizer;
-  bool inner = c->proximal.level != NULL; // a wrapper's own: it moves what the wrapper moves
+  bool inner = c->moving.level != NULL; // a wrapper's own: it moves what the wrapper moves
   Staged *x = c->method_state ? c->method_state->x : NULL;
-  Proximal saved = c->proximal;
-  if (!inner) saved = proximal_enter(c, lower ? &c->stage->lower : &c->stage->upper, x);
+  Moving saved = c->moving;
+  if (!inner)
+    saved = moving_enter(c, lower ? &c->stage->lower : &c->stage->upper, x, NULL,
+                         "`.step(z, g, s)` is given a gradient and no function");
   Staged *z = optimizer_update(optimizer, call->positional[0], call->positional[1], t, t, states,
                                call->span);
-  if (!inner) proximal_leave(c, saved, optimizer);
+  if (!inner) moving_leave(c, saved, optimizer);
   Staged *next = pack_states(c, ir_binary(b, OP_ADD, t, scalar_int(c, 1)), states, count);
   if (staged_is_poison(z) || staged_is_poison(next)) return staged_poison;
   Staged *pair[] = {z, next};

@@ -206,12 +206,24 @@ typedef struct FamilyRow {
   const struct FamilyRow *outer;
 } FamilyRow;
 
-/// What `prox` means in an optimizer: the level that is moved, at these upper variables.
-typedef struct Proximal {
+/// The leaves of a level's variables that one parameter group moves.
+typedef struct GroupPart {
+  const Instance *optimizer;
+  int group;     // -1: what no group has
+  Staged *whole; // all variables, where the others stand
+} GroupPart;
+
+/// What `prox`, `project` and `objective` mean in an optimizer: the level that is moved, at these
+/// upper variables.
+typedef struct Moving {
   const Level *level; // NULL: outside of an update
   Staged *x;
-  bool applied;
-} Proximal;
+  bool applied;           // `prox` was called
+  Staged *function;       // the function that is descended; NULL: there is none, `why` says
+  const char *why;
+  Dynamic dynamic;        // in which its gradient was taken: the same draws
+  const GroupPart *part;  // NULL: all variables
+} Moving;
 
 struct Context {
   Build *build;
@@ -248,7 +260,7 @@ struct Context {
   Block *step_block;     // of the step that is made; NULL outside steps
   const Instance *kept_of;    // the lower optimiser whose states are kept in this step, or NULL
   Staged **kept, **kept_next; // its states: at the step's beginning, at its end
-  Proximal proximal;
+  Moving moving;
   TestRun *test;
 };
 
@@ -558,17 +570,30 @@ Staged *prox_value(Context *c, Stage *stage, const Level *level, Staged *x, Stag
 Staged *prox_level(Context *c, Stage *stage, const Level *level, Staged *x, Staged *bundle,
                    Staged *step, Span span);
 Staged *prox_y_function(Context *c);
-Staged *prox_function(Context *c);
-/// Around an update of an optimizer; leaving reports one that ignores prox terms.
-Proximal proximal_enter(Context *c, const Level *level, Staged *x);
-void proximal_leave(Context *c, Proximal saved, const Instance *optimizer);
 bool prox_check(Context *c, const Level *level);
+
+// ---------------------------------------------------------------- moving.c
+
+/// Around an update of an optimizer on `level`, at the draws of now; leaving reports one that
+/// ignores prox terms. `function` is what it descends; where it is NULL `why` ends the sentence
+/// "`objective` has no meaning here: ...".
+Moving moving_enter(Context *c, const Level *level, Staged *x, Staged *function, const char *why);
+void moving_leave(Context *c, Moving saved, const Instance *optimizer);
+/// `objective` in an update; POISON after a report.
+Staged *descended_function(Context *c, Span span);
+Staged *prox_function(Context *c);
+Staged *project_moved_function(Context *c);
 
 // ---------------------------------------------------------------- groups.c
 
 /// The optimiser of a level with its parameter groups, from the setting `key` and those below it.
 /// NULL where there is no such setting, or after errors: a path or parameter that does not exist.
 Instance *level_optimizer(Context *c, const char *key, const Level *level);
+/// All variables, with those of the part at `moved`; and the part of a whole.
+Staged *part_widen(Context *c, const GroupPart *part, Staged *moved);
+Staged *part_narrow(Context *c, const GroupPart *part, Staged *whole);
+/// Does the group move some of the level's variable number `index`?
+bool part_moves(Context *c, const GroupPart *part, size_t index);
 /// States of an optimiser and its groups.
 int optimizer_state_count(const Instance *optimizer);
 /// One name per state: "upper_opt.m", of a group "upper_opt.rho.m".
@@ -637,6 +662,10 @@ bool method_run(Context *c, const State *state, MethodResult *result);
 Staged *method_report(Context *c, const Deferred *report);
 /// The step block has a `set x = ...`.
 bool method_moves_x(const Node *method);
+/// The method's text mentions a fixed name.
+bool method_mentions(const Node *method, int implicit);
+/// The method runs the lower optimiser: only then has a step of the stage several of the level.
+bool method_descends(const Stage *stage);
 bool method_accepts(const Node *method, const char *first, const char *second);
 /// Names of the methods of every file that accept a trait, for help; NULL: none.
 const char *methods_that_accept(Context *c, const char *first, const char *second);

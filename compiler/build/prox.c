@@ -123,7 +123,7 @@ Staged *prox_level(Context *c, Stage *stage, const Level *level, Staged *x, Stag
   return ok ? project_level(c, level, level_bundle(c, level, values), span) : staged_poison;
 }
 
-// ---- prox_y in methods, prox in optimizers
+// ---- prox_y in methods
 
 static Staged *call_prox_y(const Call *call, void *self) {
   Context *c = self;
@@ -142,49 +142,6 @@ static Staged *call_prox_y(const Call *call, void *self) {
 
 Staged *prox_y_function(Context *c) {
   return staged_native(c->e, "prox_y", call_prox_y, c);
-}
-
-static Staged *call_prox(const Call *call, void *self) {
-  Context *c = self;
-  if (call->positional_count != 2 || call->named_count) {
-    Diagnostic *d = mistake(c->e, E0304, call->span, "`prox` takes a point and a step");
-    diagnostic_help(d, "write `prox(z - step * g, step)`");
-    return staged_poison;
-  }
-  c->proximal.applied = true;
-  const Level *level = c->proximal.level;
-  if (!level || c->stage->sample) return call->positional[0];
-  if (staged_layout(call->positional[0]) != staged_layout(level->like)) {
-    mistake(c->e, E0207, call->span,
-            "`prox` moves all variables of a level together: it has no parameter groups");
-    return staged_poison;
-  }
-  Staged *z = bundle_argument(c, call->positional[0], level, call->spans[0], "`prox`");
-  return prox_level(c, c->stage, level, c->proximal.x, z, call->positional[1], call->span);
-}
-
-Staged *prox_function(Context *c) {
-  return staged_native(c->e, "prox", call_prox, c);
-}
-
-Proximal proximal_enter(Context *c, const Level *level, Staged *x) {
-  Proximal saved = c->proximal;
-  c->proximal = (Proximal){.level = level, .x = x};
-  return saved;
-}
-
-void proximal_leave(Context *c, Proximal saved, const Instance *optimizer) {
-  const Level *level = c->proximal.level;
-  bool ignored = level->proxes.count && !c->proximal.applied;
-  c->proximal = saved;
-  if (!ignored || c->stage->sample) return;
-  Span anywhere = optimizer->span;
-  if (diagnostics_count_code(build_diagnostics(c->build), E0420, anywhere)) return;
-  Diagnostic *d = report(build_diagnostics(c->build), E0420, optimizer->span,
-                         "`%s` does not apply the prox terms of the %s level",
-                         instance_name(optimizer), level->word);
-  diagnostic_label(d, level->proxes.data[0]->span, "a prox term");
-  diagnostic_help(d, "write `lower = proximal(step = 0.1, iters = 1000);`");
 }
 
 // ---- clauses of a level

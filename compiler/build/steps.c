@@ -127,10 +127,14 @@ static void move_upper(Context *c, const State *state, StepResult *result) {
   Staged **states = ARENA_ARRAY(arena, Staged *, (size_t)state->optimizer_count + 1);
   for (int i = 0; i < state->optimizer_count; i++) states[i] = state->optimizer[i];
   next->optimizer = states;
-  Proximal saved = proximal_enter(c, &c->stage->upper, NULL);
+  bool descends = c->stage->single && !c->stage->composed;
+  Staged *function = descends ? staged_native(c->e, "the objective", gradient_of_stage, c) : NULL;
+  Moving saved = moving_enter(c, &c->stage->upper, NULL, function,
+                              "the upper objective at another point needs the lower problem "
+                              "solved there");
   Staged *moved = optimizer_update(optimizer, state->x, result->hypergradient, state->t, state->t,
                                    states, optimizer->span);
-  proximal_leave(c, saved, optimizer);
+  moving_leave(c, saved, optimizer);
   moved = project_level(c, &c->stage->upper, moved, optimizer->span);
   next->x = update_variables(c, result, moved);
 }

@@ -99,7 +99,7 @@ struct Function {
 
 typedef enum ObjectKind {
   OBJECT_TABLE, OBJECT_BATCH, OBJECT_OPTIMIZER, OBJECT_SET, OBJECT_METHOD, OBJECT_OBJECTIVE,
-  OBJECT_STAGE, OBJECT_SAMPLER, OBJECT_CONSTRAINT,
+  OBJECT_STAGE, OBJECT_SAMPLER, OBJECT_CONSTRAINT, OBJECT_CHOICE, // `auto`
 } ObjectKind;
 
 /// Things of the program level; build/program.h says what is behind `data`.
@@ -138,6 +138,11 @@ Staged *staged_tree(Evaluator *e, const Layout *layout, Staged *const *children)
 Staged *staged_tuple(Evaluator *e, Staged *const *children, int count);
 Staged *staged_native(Evaluator *e, const char *name, NativeFunction native, void *self);
 Staged *staged_object(Evaluator *e, const Object *object);
+/// `auto`: stands where a number may, and only `== auto` may be asked of it.
+static inline bool staged_is_choice(const Staged *s) {
+  return s->kind == STAGED_OBJECT && s->object->kind == OBJECT_CHOICE;
+}
+
 static inline bool staged_is_poison(const Staged *s) { return s->kind == STAGED_POISON; }
 
 const Layout *layout_tuple(Evaluator *e, int count, const Layout *const *children);

@@ -451,13 +451,22 @@ static void declare_update_names(Checker *c, View *view, Node *item) {
   diagnostic_help(d, "write `update(z, g, t) { ... }`: variables, gradient, step count");
 }
 
-// `prox(z, step)`: the proximal map of the level that the optimizer moves.
+// What an optimizer may ask of the level that it moves: `prox(z, step)`, `project(z)`,
+// `objective(z)`.
 static NameTable optimizer_names(Checker *c) {
+  static const struct {
+    const char *name;
+    ImplicitName implicit;
+  } known[] = {{"prox", IMPLICIT_PROX},
+               {"project", IMPLICIT_PROJECT_MOVED},
+               {"objective", IMPLICIT_OBJECTIVE}};
   NameTable table = name_table(c->arena);
-  Name name = intern(c->compilation->names, "prox");
-  Binding *binding = binding_make(c, BIND_IMPLICIT, name, NULL, NULL);
-  binding->builtin = IMPLICIT_PROX;
-  name_put(c->arena, &table, name, binding);
+  for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+    Name name = intern(c->compilation->names, known[i].name);
+    Binding *binding = binding_make(c, BIND_IMPLICIT, name, NULL, NULL);
+    binding->builtin = (int)known[i].implicit;
+    name_put(c->arena, &table, name, binding);
+  }
   return table;
 }
 
