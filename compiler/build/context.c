@@ -224,6 +224,30 @@ static const Node *stage_report(const Stage *stage, Name name) {
   return found;
 }
 
+// A report is an input with the role REPORT: what the stage's last step said.
+static Staged *frozen_report(Context *c, Stage *stage, const Node *node, Span span) {
+  const Binding *binding = node->as.report.binding;
+  if (c->test) return test_member(c, stage, binding, span);
+  if (!c->entry)
+    return no_value(c, span, "the reports of stage `%s` are not known here", stage->name);
+  Staged *known = map_get(c->columns, binding);
+  if (known) return known;
+  if (!ran_before(c, stage, span)) return staged_poison;
+  if (!stage->report_types) { // variables get their types before any stage is built
+    Diagnostic *d = report(build_diagnostics(c->build), E0207, span,
+                           "no variable starts from a report of a stage");
+    diagnostic_help(d, "put it into data first: `data { name: f64 = %s.%s; }`", stage->name,
+                    node->as.report.name.name);
+    return staged_poison;
+  }
+  const Type *type = map_get(stage->report_types, node->as.report.name.name);
+  if (!type) return staged_poison; // said where the report stands
+  const char *name = arena_printf(c->build->arena, "%s.%s", stage->name, node->as.report.name.name);
+  Staged *value = staged_tensor(c->e, entry_input(c, name, type, BLO_ROLE_REPORT, -1));
+  map_put(c->columns, binding, value);
+  return value;
+}
+
 static Staged *stage_member(Evaluator *e, const Object *object, Name name, Span span) {
   (void)e;
   Context *c = ((void **)object->data)[0];
@@ -240,9 +264,9 @@ static Staged *stage_member(Evaluator *e, const Object *object, Name name, Span 
                   : frozen_state(c, stage, node, span);
   }
   const Node *shown = stage_report(stage, name);
-  if (!shown || !(c->test || inside)) return NULL;
+  if (!shown) return NULL;
   return inside ? point_value(c, c->point, shown->as.report.binding, span)
-                : test_member(c, stage, shown->as.report.binding, span);
+                : frozen_report(c, stage, shown, span);
 }
 
 static Stage *stage_of_node(const Context *c, const Node *node) {

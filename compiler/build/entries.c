@@ -379,6 +379,10 @@ bool stage_entries(Context *c, Stage *stage, const Name *atoms, size_t atom_coun
   ReportRows reports = {0}, finals = {0};
   if (!step_entry(c, arena_printf(arena, "%s.step", stage->name), &start, leaves, &reports, &step))
     return false;
+  stage->report_types = map_create(arena);
+  for (size_t i = 0; i < reports.list.count; i++)
+    map_put(stage->report_types, reports.list.data[i].name,
+            (void *)(uintptr_t)reports.list.data[i].value->type);
   bool finishes = finish_entry(c, arena_printf(arena, "%s.finish", stage->name), &start, leaves,
                                &finals, &finish);
   blo_stage row = {.name = stage->name,

@@ -168,6 +168,7 @@ struct Stage {
   const Node *family; // nested: the level, when it is `for j in e`
   const Dim *rows;    // of the family
   bool solving;       // its solution is being evaluated
+  Map *report_types;  // name of a report -> Type; NULL before the stage's entries are made
 };
 
 /// The state of a stage between steps.

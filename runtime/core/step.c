@@ -54,6 +54,20 @@ static const void *find_earlier_leaf(blo_instance *instance, const char *name) {
   return NULL;
 }
 
+// A report of an earlier stage, named "stage.report", of the last step that reported.
+static const void *find_earlier_report(blo_instance *instance, const char *name) {
+  for (size_t i = 0; i < instance->program->stage_count; i++) {
+    StageRun *run = &instance->stages[i];
+    size_t length = strlen(run->stage->name);
+    if (strncmp(name, run->stage->name, length) != 0 || name[length] != '.') continue;
+    for (size_t k = 0; run->reported && k < run->stage->report_count; k++) {
+      if (strcmp(run->stage->reports[k].name, name + length + 1) == 0)
+        return block_now(run, GROUP_REPORT) + run->reports[k];
+    }
+  }
+  return NULL;
+}
+
 static const void *input_pointer(blo_instance *instance, StageRun *run, const blo_value *input) {
   switch (input->role) {
   case BLO_ROLE_DATA:
@@ -63,6 +77,8 @@ static const void *input_pointer(blo_instance *instance, StageRun *run, const bl
     if (input->index < 0) return find_earlier_leaf(instance, input->name);
     if (!run || !run->started || (size_t)input->index >= run->stage->state_count) return NULL;
     return block_now(run, GROUP_STATE) + run->leaves[input->index];
+  case BLO_ROLE_REPORT:
+    return find_earlier_report(instance, input->name);
   case BLO_ROLE_SEED:
     return &instance->seed;
   case BLO_ROLE_REPORTING:

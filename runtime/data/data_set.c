@@ -358,6 +358,12 @@ blo_status blo_data_bind(blo_data_set *set, blo_instance *instance, const blo_pr
   return BLO_OK;
 }
 
+int32_t blo_data_has(const blo_data_set *set, const char *member) {
+  for (size_t i = 0; i < set->array_count; i++)
+    if (strcmp(blo_source_at(set, i)->member, member) == 0) return 1;
+  return 0;
+}
+
 blo_status blo_data_get(blo_data_set *set, const char *member, int32_t dtype, blo_array *array) {
   for (size_t i = 0; i < set->array_count; i++) {
     SourceArray *source = blo_source_at(set, i);

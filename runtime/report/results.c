@@ -1,5 +1,6 @@
-// Results and checkpoints, both .npz. A checkpoint holds each leaf under "STAGE/LEAF" and beside
-// them the program's identity as text: whoever resumes compares that text line by line.
+// Results and checkpoints, both .npz. A checkpoint holds each leaf under "STAGE/LEAF", the reports
+// of a stage's last step under "STAGE/reports/NAME", and beside them the program's identity as
+// text: whoever resumes compares that text line by line.
 #include "report/results.h"
 #include "data/npz_write.h"
 #include <blo/data.h>
@@ -64,6 +65,28 @@ static void leaf_member(char *member, size_t bytes, const blo_stage *stage, cons
   snprintf(member, bytes, "%s/%s", stage->name, name);
 }
 
+// Reports of an earlier step would pass for those of the variables beside them.
+static bool reports_are_current(blo_instance *instance, size_t s) {
+  return instance->stages[s].reported && blo_report_step(instance, s) == blo_iteration(instance, s);
+}
+
+static void report_member(char *member, size_t bytes, const blo_stage *stage, const char *name) {
+  snprintf(member, bytes, "%s/reports/%s", stage->name, name);
+}
+
+static blo_status save_reports(blo_instance *instance, size_t s, blo_npz *npz) {
+  const blo_stage *stage = &instance->program->stages[s];
+  blo_status status = BLO_OK;
+  for (size_t i = 0; i < stage->report_count && !status; i++) {
+    char member[512];
+    blo_array view;
+    report_member(member, sizeof member, stage, stage->reports[i].name);
+    status = blo_view_report(instance, s, stage->reports[i].name, &view);
+    if (!status) status = blo_npz_add(npz, member, &view);
+  }
+  return status;
+}
+
 static blo_status save_leaves(blo_instance *instance, blo_npz *npz) {
   blo_status status = BLO_OK;
   for (size_t s = 0; s < instance->program->stage_count; s++) {
@@ -76,6 +99,7 @@ static blo_status save_leaves(blo_instance *instance, blo_npz *npz) {
       status = blo_view_leaf(instance, s, stage->state[i].name, &view);
       if (!status) status = blo_npz_add(npz, member, &view);
     }
+    if (!status && reports_are_current(instance, s)) status = save_reports(instance, s, npz);
   }
   return status;
 }
@@ -165,6 +189,34 @@ static blo_status load_stage(blo_instance *instance, size_t s, blo_data_set *set
   return status;
 }
 
+// The reports beside the state. A program may have got other reports since the checkpoint was
+// written: then there are none until the next step that reports.
+static blo_status load_reports(blo_instance *instance, size_t s, blo_data_set *set) {
+  StageRun *run = &instance->stages[s];
+  const blo_stage *stage = run->stage;
+  char *block = run->blocks[GROUP_REPORT][run->current[GROUP_REPORT]];
+  bool all = stage->report_count > 0;
+  for (size_t i = 0; i < stage->report_count && all; i++) {
+    const blo_report *report = &stage->reports[i];
+    char member[512];
+    blo_array saved;
+    size_t declared = 0;
+    report_member(member, sizeof member, stage, report->name);
+    all = blo_data_has(set, member);
+    if (!all) break;
+    blo_status status = blo_data_get(set, member, report->dtype, &saved);
+    if (status) return status;
+    size_t bytes = blo_array_count(&saved) * blo_dtype_bytes(report->dtype);
+    all = blo_tensor_bytes(report->shape, report->rank, report->dtype, instance->dims,
+                           instance->program->dim_count, &declared) &&
+          bytes <= declared && declared - bytes < BLO_ALIGNMENT;
+    if (all && bytes) memcpy(block + run->reports[i], saved.data, bytes);
+  }
+  run->reported = all;
+  run->report_step = run->iteration;
+  return BLO_OK;
+}
+
 static blo_status load_all(blo_instance *instance, const char *path, blo_data_set *set) {
   blo_array identity, made;
   size_t count = instance->program->stage_count;
@@ -180,6 +232,7 @@ static blo_status load_all(blo_instance *instance, const char *path, blo_data_se
   for (size_t s = 0; s < count && !status; s++) {
     if (progress[2 * s] < 0) continue;
     status = load_stage(instance, s, set, progress[2 * s], progress[2 * s + 1]);
+    if (!status) status = load_reports(instance, s, set);
   }
   return status;
 }
@@ -216,10 +269,8 @@ static blo_status save_stage_results(blo_instance *instance, size_t s, blo_npz *
     status = blo_view_leaf(instance, s, stage->state[i].name, &view);
     if (!status) status = add_result(npz, program, stage, "", &view);
   }
-  // Reports of an earlier step would pass for those of the variables beside them.
-  bool current = blo_report_step(instance, s) == blo_iteration(instance, s);
-  for (size_t i = 0; i < stage->report_count && !status && instance->stages[s].reported && current;
-       i++) {
+  bool current = reports_are_current(instance, s);
+  for (size_t i = 0; i < stage->report_count && !status && current; i++) {
     status = blo_view_report(instance, s, stage->reports[i].name, &view);
     if (!status) status = add_result(npz, program, stage, "report.", &view);
   }

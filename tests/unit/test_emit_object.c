@@ -38,6 +38,7 @@ static const blo_stage stages[] = {{.name = "main",
                                     .report_count = 1,
                                     .init = &entries[1],
                                     .step = &entries[0],
+                                    .after = &entries[1],
                                     .iterations = 12,
                                     .report_every = 3,
                                     .seed = -4,
@@ -139,6 +140,8 @@ static void check_program(const blo_program *p) {
   assert_int_equal(stage->state[1].dtype, BLO_I64);
   assert_true(stage->reports[0].sign == -1);
   assert_ptr_equal(stage->step, &p->entries[0]);
+  assert_ptr_equal(stage->init, &p->entries[1]);
+  assert_ptr_equal(stage->after, &p->entries[1]);
   assert_null(stage->finish);
   assert_int_equal(stage->seed, -4);
   assert_int_equal(stage->maximize_lower, 2);

@@ -53,6 +53,8 @@ blo_status blo_data_bind(blo_data_set *set, blo_instance *instance, const blo_pr
 /* Reads the array that the file calls `member` as `dtype`, in the shape it has. `array` borrows
  * from the set. */
 blo_status blo_data_get(blo_data_set *set, const char *member, int32_t dtype, blo_array *array);
+/* Does a file call an array `member`? */
+int32_t blo_data_has(const blo_data_set *set, const char *member);
 /* Reads one array as declared, with all checks. `array` borrows from the set. */
 blo_status blo_data_read(blo_data_set *set, const blo_program *program, size_t data_index,
                          const int64_t *dims, blo_array *array);

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define BLO_ABI 1
+#define BLO_ABI 2
 
 typedef enum blo_dtype {
   BLO_F16, BLO_BF16, BLO_F32, BLO_F64, BLO_I32, BLO_I64, BLO_U8, BLO_BOOL
