@@ -1,8 +1,8 @@
 // Verifying hypergradients: what methods say against differences of the value function.
 //
 // Enters: programs with value entries. Leaves: a table on standard output, and whether the first
-// method agrees. A gap is measured against the largest difference, so that entries of different size
-// are judged alike.
+// method agrees. A gap is measured against the largest difference, so that entries of different
+// size are judged alike.
 #include "common/rng.h"
 #include "report/judge.h"
 #include <blo/driver.h>
@@ -61,9 +61,8 @@ static blo_status own_x(Check *c) {
   for (size_t i = 0; i < c->x_leaves; i++) {
     blo_array *leaf = &c->leaves[i];
     if (leaf->dtype != BLO_F64 && leaf->dtype != BLO_F32)
-      return blo_fail(c->context, BLO_BAD_ARGUMENT, "",
-                      "`%s` is %s: differences need f64 or f32", leaf->name,
-                      blo_dtype_name(leaf->dtype));
+      return blo_fail(c->context, BLO_BAD_ARGUMENT, "", "`%s` is %s: differences need f64 or f32",
+                      leaf->name, blo_dtype_name(leaf->dtype));
     size_t count = blo_array_count(leaf);
     void *copy = blo_allocate_array(c->context, count + 1, blo_dtype_bytes(leaf->dtype));
     if (!copy) return BLO_NO_MEMORY;
@@ -157,17 +156,24 @@ static blo_status difference(Check *c, const double *direction, double *const *s
   return status;
 }
 
+// Methods are named in full.
+static int column_width(const Check *c, size_t method) {
+  int length = (int)strlen(c->methods[method].name);
+  return length > 16 ? length : 16;
+}
+
 static void print_rows(const Check *c, const double *directions, const double *slopes, size_t rows,
                        double scale, double *worst) {
   printf("%-24s", "");
-  for (size_t m = 0; m < c->count; m++) printf("  %16.16s", c->methods[m].name);
+  for (size_t m = 0; m < c->count; m++) printf("  %*s", column_width(c, m), c->methods[m].name);
   printf("  %16s  %8s\n", "differences", "gap");
   for (size_t r = 0; r < rows; r++) {
     char name[NAME_BYTES];
     const double *direction = directions + r * c->entries;
     name_direction(c, r, name);
     printf("%-24s", name);
-    for (size_t m = 0; m < c->count; m++) printf("  %16.9g", along(c, m, direction));
+    for (size_t m = 0; m < c->count; m++)
+      printf("  %*.9g", column_width(c, m), along(c, m, direction));
     double gap = fabs(along(c, 0, direction) - slopes[r]) / scale;
     printf("  %16.9g  %8.1e\n", slopes[r], gap);
     *worst = gap > *worst || isnan(gap) ? gap : *worst;
@@ -214,8 +220,7 @@ static blo_status differences(Check *c) {
     size_t count = blo_array_count(&c->leaves[i]);
     start[i] = blo_allocate_array(c->context, count + 1, sizeof(double));
     if (!start[i]) status = BLO_NO_MEMORY;
-    for (size_t k = 0; k < count && !status; k++)
-      start[i][k] = blo_array_element(&c->leaves[i], k);
+    for (size_t k = 0; k < count && !status; k++) start[i][k] = blo_array_element(&c->leaves[i], k);
   }
   if (!status) status = compare_directions(c, start);
   for (size_t i = 0; i < c->x_leaves && start; i++) blo_release(c->context, start[i]);
@@ -243,8 +248,7 @@ int blo_check_gradients(const blo_competitor *methods, size_t count,
   c.runners = blo_allocate_array(c.context, count, sizeof *c.runners);
   blo_status status = c.runners ? check(&c) : BLO_NO_MEMORY;
   if (status && status != BLO_NOT_CONVERGED) blo_print_error_as(c.context, options->errors);
-  for (size_t i = 0; i < c.owned; i++)
-    blo_release(c.context, c.leaves[i].data);
+  for (size_t i = 0; i < c.owned; i++) blo_release(c.context, c.leaves[i].data);
   blo_release(c.context, c.leaves);
   blo_release(c.context, c.gradients);
   for (size_t m = 0; m < count && c.runners; m++) blo_runner_close(&c.runners[m]);

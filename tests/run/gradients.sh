@@ -7,6 +7,8 @@ check() { "$bloc" check --gradients "$@"; }
 check "$(program ridge)" -D n=20 -D m=30 -D d=4 --with 'one_step()' >"$scratch/ridge"
 grep -q 'agrees with differences' "$scratch/ridge" || fail "implicit on ridge: $(cat "$scratch/ridge")"
 grep -q 'one_step()' "$scratch/ridge" || fail "the second method is missing"
+check "$(program ridge)" -D n=20 -D m=30 -D d=4 >"$scratch/named"
+grep -q 'unroll(cold = true)' "$scratch/named" || fail "the second method is not named in full: $(cat "$scratch/named")"
 check "$(program logistic)" --data "$(data breast_cancer)" --set lower.iters=2000 >"$scratch/logistic"
 grep -q 'direction 16' "$scratch/logistic" || fail "30 penalties are checked along directions"
 
