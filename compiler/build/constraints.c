@@ -32,6 +32,11 @@ static Staged *constraint_value(Context *c, const Node *clause) {
   Staged *left = evaluate(e, value->as.binary.left, NULL, NULL);
   Staged *right = evaluate(e, value->as.binary.right, NULL, NULL);
   if (staged_is_poison(left) || staged_is_poison(right)) return staged_poison;
+  // Said of the comparison that is written, not of the difference that is taken.
+  Places places = {value->span, value->as.binary.left->span, value->as.binary.right->span};
+  if (left->kind == STAGED_TENSOR && right->kind == STAGED_TENSOR &&
+      !meet_shape(e, left->tensor, right->tensor, binary_text(value->as.binary.op), places))
+    return staged_poison;
   if (value->as.binary.op == BIN_GE) {
     Staged *first = left;
     left = right;

@@ -323,7 +323,7 @@ static blo_status diverged(blo_instance *instance, StageRun *run, const char *wh
       divergence_place(instance->program, run->stage->name, what), (long long)run->iteration + 1,
       run->stage->name, what, isnan(value) ? "not a number" : "infinite");
   blo_fail_help(instance->context,
-                "take smaller steps; the state after step %lld, the last good one, was kept",
+                "take smaller steps, or `step = auto` for the lower optimizer; the state after step %lld, the last good one, was kept",
                 (long long)run->iteration);
   return BLO_DIVERGED;
 }
