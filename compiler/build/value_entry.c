@@ -60,6 +60,18 @@ static void output_hypergradient(Context *c, const State *state, Span span) {
                  BLO_ROLE_ARGUMENT, VALUE_HYPERGRADIENT + (int)i);
 }
 
+// What is known at the lower solution.
+static void output_solution(Context *c, const State *state, Staged *lower, bool constrained,
+                            Span span) {
+  Stage *stage = c->stage;
+  const Level *upper = &stage->upper;
+  Staged *value = objective_value(c, stage, upper, state->x, state->y, span);
+  output_number(c, "value", value, upper->maximize, VALUE_AT_SOLUTION);
+  Staged *slope = derive_grad(c->e, lower, state->y, span); // of no meaning under constraints
+  if (!constrained) output_number(c, "residual", norm(c, slope, span), false, VALUE_RESIDUAL);
+  if (!method_moves_x(stage->method->node)) output_hypergradient(c, state, span);
+}
+
 void value_entry(Context *c, Stage *stage) {
   const Level *upper = &stage->upper;
   Span span = upper->objective->span;
@@ -86,11 +98,7 @@ void value_entry(Context *c, Stage *stage) {
     state.y = start_bundle(c, stage, &stage->lower, state.x, span);
     Staged *lower = lower_function(c, state.x);
     state.y = lower_solved(c, &state, span);
-    Staged *value = objective_value(c, stage, upper, state.x, state.y, span);
-    output_number(c, "value", value, upper->maximize, VALUE_AT_SOLUTION);
-    Staged *slope = derive_grad(c->e, lower, state.y, span); // of no meaning under constraints
-    if (!constrained) output_number(c, "residual", norm(c, slope, span), false, VALUE_RESIDUAL);
-    if (!method_moves_x(stage->method->node)) output_hypergradient(c, &state, span);
+    if (!staged_is_poison(state.y)) output_solution(c, &state, lower, constrained, span);
   }
   c->e->full = false;
   entry_finish(c);

@@ -19,6 +19,7 @@ int verb_check(Arena *arena, const Options *options) {
     print_comprehensions(&p);
   }
   if (!status && sound && options->errors == ERRORS_HUMAN) printf("%s: no errors\n", path);
+  fflush(stdout); // before what the check of gradients says
   pipeline_destroy(&p);
   if (!status && options->gradients) status = check_gradients(arena, options);
   return status;

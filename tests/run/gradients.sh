@@ -20,4 +20,7 @@ check "$(program ridge)" 2>"$scratch/sizes" >/dev/null && fail "sizes are missin
 grep -q -- '-D n=' "$scratch/sizes" || fail "no cure for missing sizes: $(cat "$scratch/sizes")"
 check "$(program maml)" >"$scratch/maml" 2>&1 || fail "a family: $(cat "$scratch/maml")"
 grep -q 'agrees with differences' "$scratch/maml" || fail "a family: $(cat "$scratch/maml")"
+# Batches are whole tables here; a program that says how many rows a batch has is told so.
+! check "$source/examples/dropout_rates/dropout_rates.blo" --data "$(data digits)" 2>"$scratch/rows" >/dev/null || fail "128 rows were taken for 900"
+grep -q 'E0301' "$scratch/rows" || fail "no word about the rows of a batch: $(cat "$scratch/rows")"
 echo "hypergradients are verified"
