@@ -54,12 +54,14 @@ static blo_status record(const Comparison *c, Runner *runner, Runner *reference,
 
 // ---- running
 
+// A step that fails here fails again where it is measured; an interrupt would be forgotten by the
+// new beginning.
 static blo_status warm_up(Runner *runner, int64_t seed) {
   blo_step_result result;
   blo_status status = blo_runner_begin(runner, seed);
   for (int i = 0; i < 2 && !status; i++)
     status = blo_step(runner->instance, runner->stage, 0, &result);
-  return blo_runner_begin(runner, seed) ? BLO_BAD_DATA : BLO_OK;
+  return status == BLO_STOPPED ? status : blo_runner_begin(runner, seed);
 }
 
 static blo_status measure(const Comparison *c, Runner *runner, Runner *reference, int64_t seed,
@@ -155,12 +157,14 @@ int blo_compare(const blo_competitor *competitors, size_t count,
                   .seeds = options->seeds > 0 ? (size_t)options->seeds : 1};
   Runner reference = {0};
   Runner *runners = blo_allocate_array(c.context, count, sizeof *runners);
-  c.runs = blo_allocate_array(c.context, count * c.seeds, sizeof *c.runs);
+  size_t runs; // too many to count are refused by the allocation
+  if (!blo_multiply_bytes(count, c.seeds, &runs)) runs = SIZE_MAX;
+  c.runs = blo_allocate_array(c.context, runs, sizeof *c.runs);
   blo_status status = runners && c.runs ? compare(&c, runners, &reference) : BLO_NO_MEMORY;
   if (status && status != BLO_STOPPED) blo_print_error_as(c.context, options->errors);
   for (size_t i = 0; i < count && runners; i++) blo_runner_close(&runners[i]);
   blo_runner_close(&reference);
-  for (size_t i = 0; i < count * c.seeds && c.runs; i++) blo_release(c.context, c.runs[i].points);
+  for (size_t i = 0; i < runs && c.runs; i++) blo_release(c.context, c.runs[i].points);
   blo_release(c.context, c.runs);
   blo_release(c.context, runners);
   return !status ? BLO_EXIT_OK : status == BLO_STOPPED ? BLO_EXIT_NOT_CONVERGED : BLO_EXIT_ERROR;

@@ -40,4 +40,20 @@ for file in whole batches; do
     grep -q ">$solve</text>" "$scratch/$file.svg" || fail "$file: $solve has no curve"
   done
 done
+
+# An interrupt in the steps before the clock runs ends the comparison; the step here would take hours.
+env --default-signal=INT "$bloc" compare "$(program logistic)" --data "$(data breast_cancer)" --seeds 1 --quiet \
+  --set upper.iters=1 --set lower.iters=1000000000 --with 'implicit(linear = direct())' >/dev/null 2>&1 &
+for _ in $(seq 600); do # until the signal is caught: the second bit
+  caught=$(sed -n 's/^SigCgt:.*\(.\)$/\1/p' "/proc/$!/status")
+  [ $((0x${caught:-0} & 2)) -ne 0 ] && break
+  sleep 0.1
+done
+sleep 1
+kill -INT $!
+for _ in $(seq 150); do
+  kill -0 $! 2>/dev/null || break
+  sleep 0.1
+done
+! kill -9 $! 2>/dev/null || fail "an interrupt before the first measured step was forgotten"
 echo "comparisons count right"
