@@ -320,13 +320,3 @@ Staged *fit_like(Evaluator *e, Staged *value, const Staged *like, bool spread, S
   Value *const *next = fitted.data;
   return staged_rebuild(e, like, &next);
 }
-
-bool same_types(Evaluator *e, const Staged *a, const Staged *b) {
-  if (staged_layout(a) != staged_layout(b)) return false;
-  ValueList left = {0}, right = {0};
-  staged_leaves(e, a, &left);
-  staged_leaves(e, b, &right);
-  for (size_t i = 0; i < left.count; i++)
-    if (left.data[i]->type != right.data[i]->type) return false;
-  return true;
-}

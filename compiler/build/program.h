@@ -7,16 +7,22 @@
 //   context.c     what a name means (the evaluator's resolve callback), dims, constants
 //   declare.c     declared dims and data as rows of blo_program; data values in an entry
 //   made.c        data made by the program: when, and its values
-//   settings.c    solve settings, test settings, overrides
+//   settings.c, solver.c   solve settings, test settings, overrides; what a solve block chooses
+//   precision.c   the program's real type
 //   stage.c       levels, variables, bundles, start values
 //   nested.c, nested_solver.c, families.c   lower problems below others, as functions
 //   point.c       evaluating objectives, lets, batches and reports at a point (x, y)
 //   batches.c     sampling as gathers in the IR; the order of random draws is draws.c
+//   partition.c   `f.batch` of `f.batches`
+//   constraints.c, joint.c, prox.c   what a level is subject to, and its nonsmooth terms
 //   instances.c   calls of methods, optimisers and sets: parameters to values
-//   sets.c, optimizers.c, methods.c   what those library items do; groups.c: parameter groups
+//   sets.c, optimizers.c, methods.c   what those library items do; groups.c: parameter groups;
+//                 descent.c: the lower optimiser run for its iterations
 //   state.c, steps.c   the state of a stage, its start and one step
 //   entries.c, describe.c   entry functions and their rows in blo_program
-//   tests.c, test_values.c   `test` blocks as IR functions
+//   oracles.c, value_entry.c   counting oracle calls; the entry that judges a point
+//   tests.c, test_values.c, test_compare.c   `test` blocks as IR functions
+//   samples.c, checks.c   definitions on a sample problem; trying a solve block
 #ifndef BLO_BUILD_PROGRAM_H
 #define BLO_BUILD_PROGRAM_H
 
@@ -393,7 +399,6 @@ const Node *level_state_node(const Stage *stage, int index);
 /// where `spread` is set. POISON after a report that names `what`.
 Staged *fit_like(Evaluator *e, Staged *value, const Staged *like, bool spread, Span span,
                  const char *what);
-bool same_types(Evaluator *e, const Staged *a, const Staged *b);
 
 // ---------------------------------------------------------------- nested.c, families.c
 

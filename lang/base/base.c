@@ -19,7 +19,6 @@ typedef struct Chunk {
 
 struct Arena {
   Chunk *chunks;
-  size_t used;
 };
 
 _Noreturn static void out_of_memory(size_t size) {
@@ -69,7 +68,6 @@ void *arena_alloc(Arena *arena, size_t size) {
   }
   void *memory = (char *)chunk + header + chunk->used;
   chunk->used += size;
-  arena->used += size;
   return memory;
 }
 
@@ -107,10 +105,6 @@ char *arena_printf(Arena *arena, const char *format, ...) {
   char *text = arena_vprintf(arena, format, arguments);
   va_end(arguments);
   return text;
-}
-
-size_t arena_used(const Arena *arena) {
-  return arena->used;
 }
 
 void *vec_grow(Arena *arena, void *data, size_t count, size_t *capacity, size_t element_size) {

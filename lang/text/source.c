@@ -46,10 +46,6 @@ const Source *source_get(const Sources *sources, uint32_t number) {
   return sources->list.data[number - 1];
 }
 
-size_t sources_count(const Sources *sources) {
-  return sources->list.count;
-}
-
 Position source_position(const Source *source, uint32_t offset) {
   if (offset > source->length) offset = (uint32_t)source->length;
   size_t low = 0, high = source->line_count;

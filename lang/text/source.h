@@ -35,7 +35,6 @@ Sources *sources_create(Arena *arena);
 uint32_t sources_add(Sources *sources, const char *path, const char *text, size_t length,
                      bool library);
 const Source *source_get(const Sources *sources, uint32_t number);
-size_t sources_count(const Sources *sources);
 Position source_position(const Source *source, uint32_t offset);
 /// The smallest span that holds both.
 Span span_join(Span a, Span b);
