@@ -33,3 +33,4 @@ run three_levels/scales - upper.iters=2
 run adaptive_reasoning/adaptive_reasoning - base.optimizer.iters=20 long.optimizer.iters=2 short.optimizer.iters=2 prefer.optimizer.iters=2
 run backdoor/backdoor digits.npz upper.iters=2 method.catch_up=0 victims.optimizer.iters=2 probes.optimizer.iters=2
 run architecture/architecture digits.npz search.upper.iters=2 found.optimizer.iters=2 random.optimizer.iters=2
+run routing/routing digits.npz upper.iters=1 lower.iters=2
