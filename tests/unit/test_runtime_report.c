@@ -457,7 +457,7 @@ static void test_plots_of_odd_values(void **state) {
 static void test_plots_of_many_curves(void **state) {
   (void)state;
   enum { CURVES = 30 };
-  static char text[1 << 18], names[CURVES][16];
+  static char text[1 << 18], names[CURVES][20];
   double points[CURVES][6];
   PlotCurve curves[CURVES];
   for (int c = 0; c < CURVES; c++) {
