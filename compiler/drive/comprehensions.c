@@ -5,6 +5,7 @@
 // comprehension around it. What belongs to none is elementwise work and views, which are computed
 // where they are read.
 #include "drive/pipeline.h"
+#include "ir/builder.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,8 +33,10 @@ typedef struct Found { // one comprehension
 
 typedef struct Search {
   Arena *arena;
+  Module *module;
   uint32_t source;
   VEC(Found) found;
+  VEC(ModuleRemark) remarks; // of the ops that are left
 } Search;
 
 static void find_comprehensions(void *self, Node *node) {
@@ -86,12 +89,28 @@ static int kind_of(const Op *op) {
   }
 }
 
+// A sum of products that the optimiser has left as it was: the recogniser says once more why.
+static void remark_on_sum(Search *s, const Op *op) {
+  const Op *product = op->code == OP_REDUCE_SUM ? op->operands[0]->op : NULL;
+  if (!product || product->code != OP_MUL) return;
+  const char *text = ir_product_obstacle(s->module, product->operands[0], product->operands[1],
+                                         op->attr.reduce.axes);
+  if (!text) text = "the products are read elsewhere, too";
+  for (size_t i = 0; i < s->remarks.count; i++) {
+    const ModuleRemark *r = &s->remarks.data[i];
+    if (r->span.start == op->span.start && r->span.end == op->span.end && r->text == text) return;
+  }
+  VEC_PUSH(s->arena, &s->remarks, ((ModuleRemark){op->span, text}));
+}
+
 static void collect(Search *s, const Block *block) {
   for (const Op *op = block->first; op; op = op->next) {
     for (int i = 0; i < op->region_count; i++) collect(s, op->regions[i]);
     int kind = kind_of(op);
     Found *f = kind < KIND_COUNT ? innermost(s, op->span) : NULL;
-    if (f) f->kinds[kind] = true;
+    if (!f) continue;
+    f->kinds[kind] = true;
+    remark_on_sum(s, op);
   }
 }
 
@@ -120,18 +139,21 @@ static int by_place(const void *a, const void *b) {
 }
 
 void print_comprehensions(Pipeline *p) {
-  Search s = {.arena = p->arena, .source = p->file->span.source};
+  Module *module = p->built->module;
+  Search s = {.arena = p->arena, .module = module, .source = p->file->span.source};
   const Source *source = source_get(p->compilation->sources, s.source);
   find_comprehensions(&s, p->file);
-  Module *module = p->built->module;
   for (size_t i = 0; i < module->funcs.count; i++) collect(&s, module->funcs.data[i]->body);
-  if (module->remarks.count)
-    qsort(module->remarks.data, module->remarks.count, sizeof *module->remarks.data, by_place);
+  for (size_t i = 0; i < module->remarks.count; i++) { // of indices, made while building
+    const Found *f = innermost(&s, module->remarks.data[i].span);
+    if (f && f->kinds[KIND_GATHER]) VEC_PUSH(s.arena, &s.remarks, module->remarks.data[i]);
+  }
+  if (s.remarks.count) qsort(s.remarks.data, s.remarks.count, sizeof *s.remarks.data, by_place);
   for (size_t i = 0; i < s.found.count; i++) {
     const Found *f = &s.found.data[i];
     print_found(source, f);
-    for (size_t k = 0; f->kinds[KIND_GATHER] && k < module->remarks.count; k++) {
-      const ModuleRemark *r = &module->remarks.data[k];
+    for (size_t k = 0; k < s.remarks.count; k++) {
+      const ModuleRemark *r = &s.remarks.data[k];
       if (innermost(&s, r->span) != f) continue;
       printf("  ");
       print_place(source, r->span);

@@ -79,6 +79,8 @@ Value *ir_conv(Builder *b, Value *x, Value *y, const Attr *attr);
 /// the factors say so; NULL where a product and a reduction are better, or nothing else is known. With
 /// `windows_only` only convolutions are found.
 Value *ir_sum_of_product(Builder *b, Value *x, Value *y, uint32_t axes, bool windows_only);
+/// Why the sum over `axes` of x * y is no dot and no conv, for the reader; NULL where it is one.
+const char *ir_product_obstacle(Module *module, Value *x, Value *y, uint32_t axes);
 Value *ir_matmul(Builder *b, Value *x, Value *y);                  // last axis of x with first of y
 Value *ir_cholesky(Builder *b, Value *a);
 Value *ir_trisolve(Builder *b, Value *l, Value *rhs, bool transposed);

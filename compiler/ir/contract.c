@@ -34,28 +34,34 @@ static int64_t entry(const Factor *f, int row, int label) {
   return f->map.matrix[row * f->map.out_rank + label];
 }
 
-static bool read_row(const Reading *r, Factor *f, int row) {
+// The readers return why the product is no dot and no conv; NULL where they find nothing against
+// it.
+static const char *read_row(const Reading *r, Factor *f, int row) {
   int count = 0, label[2] = {-1, -1};
   for (int k = 0; k < f->map.out_rank; k++) {
     if (!entry(f, row, k)) continue;
-    if (count == 2) return false;
+    if (count == 2) return "an index of a factor adds three variables";
     label[count++] = k;
     f->labels |= 1u << k;
   }
   if (count == 1) f->plain |= 1u << label[0];
-  if (count < 2) return true;
+  if (count < 2) return NULL;
   bool first_summed = r->summed >> label[0] & 1, second_summed = r->summed >> label[1] & 1;
-  if (first_summed == second_summed || f->window_count == MAX_WINDOWS) return false;
+  if (first_summed == second_summed)
+    return first_summed ? "an index of a factor adds two variables that are both summed"
+                        : "an index of a factor adds two variables of which none is summed";
+  if (f->window_count == MAX_WINDOWS) return "a factor has more windows than a convolution takes";
   int place = label[first_summed], within = label[!first_summed];
   int64_t stride = entry(f, row, place), dilation = entry(f, row, within);
-  if (stride < 1 || stride > INT32_MAX || dilation < -INT32_MAX || dilation > INT32_MAX)
-    return false;
+  if (stride < 1) return "the window runs backwards along the variable that is kept";
+  if (stride > INT32_MAX || dilation < -INT32_MAX || dilation > INT32_MAX)
+    return "the steps of the window are too large";
   f->windows[f->window_count++] =
       (Window){row, place, within, stride, dilation < 0 ? -dilation : dilation, dilation < 0};
-  return true;
+  return NULL;
 }
 
-static bool read_factor(const Reading *r, Value *v, Factor *f) {
+static const char *read_factor(const Reading *r, Value *v, Factor *f) {
   Module *module = r->b->module;
   const Op *op = v->op;
   *f = (Factor){.value = v};
@@ -80,9 +86,9 @@ static bool read_factor(const Reading *r, Value *v, Factor *f) {
     }
     f->map = (IndexMap){rank, rank, matrix, offset};
   }
-  for (int i = 0; i < f->map.in_rank; i++)
-    if (!read_row(r, f, i)) return false;
-  return true;
+  const char *obstacle = NULL;
+  for (int i = 0; !obstacle && i < f->map.in_rank; i++) obstacle = read_row(r, f, i);
+  return obstacle;
 }
 
 static int uses(const Factor *f, int label) {
@@ -93,7 +99,7 @@ static int uses(const Factor *f, int label) {
 
 // Windows only in the first factor; their labels nowhere else but, the summed one, plain in the
 // second factor.
-static bool check_windows(Reading *r) {
+static const char *check_windows(Reading *r) {
   if (r->factor[1].window_count) {
     Factor other = r->factor[0];
     r->factor[0] = r->factor[1];
@@ -101,18 +107,20 @@ static bool check_windows(Reading *r) {
   }
   const Factor *left = &r->factor[0], *right = &r->factor[1];
   DimTable *dims = r->b->module->dims;
-  if (right->window_count) return false;
+  if (right->window_count) return "both factors have an index that adds variables";
   for (int i = 0; i < left->window_count; i++) {
     const Window *w = &left->windows[i];
     if (uses(left, w->place) != 1 || uses(left, w->within) != 1 || uses(right, w->place))
-      return false;
-    if (!(right->plain >> w->within & 1)) return false;
+      return "a variable of the window stands in another index, too";
+    if (!(right->plain >> w->within & 1))
+      return "the summed variable of the window is no index of the other factor";
     // Of no place at all the part that is read would have a negative extent.
     const Dim *last = dim_sub(dims, r->type->shape[w->place], dim_const(dims, 1));
-    if (w->stride > 1 && !dim_provably_nonnegative(dims, last)) return false;
+    if (w->stride > 1 && !dim_provably_nonnegative(dims, last))
+      return "it cannot be shown that the window has a place for all sizes";
     if (w->turned) r->turned |= 1u << w->within;
   }
-  return true;
+  return NULL;
 }
 
 // Views the factor so that its axes are its plain labels and then its windows.
@@ -214,15 +222,25 @@ static Value *arrange(const Reading *r, Value *product, const int *labels, int c
   return ir_broadcast(r->b, product, type_get(r->b->module, r->type->dtype, rank, shape), axes);
 }
 
+static const char *read_product(Reading *r, Value *x, Value *y) {
+  const char *obstacle = read_factor(r, x, &r->factor[0]);
+  if (!obstacle) obstacle = read_factor(r, y, &r->factor[1]);
+  if (!obstacle) obstacle = check_windows(r);
+  if (obstacle) return obstacle;
+  uint32_t left = r->factor[0].labels, right = r->factor[1].labels;
+  if (r->summed & ~(left | right)) return "a summed variable stands in no factor";
+  if (r->factor[0].window_count) return NULL;
+  if (!(left & right & r->summed)) return "no summed variable stands in both factors";
+  if (!((left ^ right) & ~r->summed))
+    return "no variable that is kept stands in one factor only: entries are multiplied in pairs";
+  return NULL;
+}
+
 Value *ir_sum_of_product(Builder *b, Value *x, Value *y, uint32_t axes, bool windows_only) {
   Reading r = {.b = b, .type = x->type, .summed = axes};
-  if (!read_factor(&r, x, &r.factor[0]) || !read_factor(&r, y, &r.factor[1])) return NULL;
-  if (!check_windows(&r)) return NULL;
-  uint32_t left = r.factor[0].labels, right = r.factor[1].labels;
-  if (axes & ~(left | right)) return NULL;
+  if (read_product(&r, x, y)) return NULL;
   bool windows = r.factor[0].window_count > 0;
-  bool product = (left & right & axes) && ((left ^ right) & ~axes);
-  if (!windows && (windows_only || !product)) return NULL;
+  if (!windows && windows_only) return NULL;
   for (int f = 0; f < 2; f++) {
     normalise(&r, &r.factor[f]);
     sum_alone(&r, f);
@@ -233,4 +251,10 @@ Value *ir_sum_of_product(Builder *b, Value *x, Value *y, uint32_t axes, bool win
   Value *result = windows ? ir_conv(b, r.factor[0].value, r.factor[1].value, &attr)
                           : ir_dot(b, r.factor[0].value, r.factor[1].value, &attr);
   return arrange(&r, result, labels, rank);
+}
+
+const char *ir_product_obstacle(Module *module, Value *x, Value *y, uint32_t axes) {
+  Builder b = {.module = module};
+  Reading r = {.b = &b, .type = x->type, .summed = axes};
+  return read_product(&r, x, y);
 }
