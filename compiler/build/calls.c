@@ -523,7 +523,7 @@ static Staged *make_struct(const Call *call, void *self) {
     const TypeSpec *field = struct_field_spec(e, structure, arguments, dims, i);
     const char *what = arena_printf(e->arena, "the field `%s` of `%s`", names[i], name);
     children[i] = !field      ? staged_poison
-                  : values[i] ? coerce(e, values[i], field, false, spans[i], what)
+                  : values[i] ? coerce(e, values[i], field, true, spans[i], what)
                               : start->tree.children[i];
     if (staged_is_poison(children[i])) result = staged_poison;
     layouts[i] = staged_layout(children[i]);
@@ -588,7 +588,9 @@ Staged *apply(Evaluator *e, Staged *function, Staged *const *arguments, int coun
 
 // --- call expressions ----------------------------------------------------------------------------
 
-/// Finds the expected type of each argument from those before it, for extents and result-only dims.
+/// Finds the expected type of each argument from those before it, for extents and result-only dims;
+/// that of a struct's field from the dims that are written or those of the type that the place
+/// wants.
 typedef struct Guide {
   Evaluator *e;
   const Signature *signature;
@@ -596,11 +598,22 @@ typedef struct Guide {
   Matching matching;
 } Guide;
 
-static Guide guide_start(Evaluator *e, const Staged *callee) {
+// The constructor with all its dims, written or wanted; NULL where they are not known yet.
+static const StructMaker *known_maker(Evaluator *e, const StructMaker *maker,
+                                      const TypeSpec *expected) {
+  if (maker->arguments) return maker;
+  if (!expected || expected->kind != SPEC_STRUCT || expected->structure != maker->structure)
+    return NULL;
+  StructMaker *known = ARENA_NEW(e->arena, StructMaker);
+  *known = (StructMaker){maker->structure, expected->arguments, expected->argument_count};
+  return known;
+}
+
+static Guide guide_start(Evaluator *e, const Staged *callee, const TypeSpec *expected) {
   Guide guide = {.e = e};
   if (callee->kind != STAGED_FUNCTION) return guide;
   const Function *f = callee->function;
-  if (f->native == make_struct && ((const StructMaker *)f->self)->arguments) guide.maker = f->self;
+  if (f->native == make_struct) guide.maker = known_maker(e, f->self, expected);
   if (f->native || f->node->kind != ITEM_FUNCTION || f->bound_count) return guide;
   const Signature *s = signature_of(e, f->node);
   if (s->broken) return guide;
@@ -671,7 +684,7 @@ Staged *evaluate_call(Evaluator *e, const Node *node, const Environment *environ
   Span *spans = ARENA_ARRAY(e->arena, Span, nodes->count + 1);
   NamedArgument *named = ARENA_ARRAY(e->arena, NamedArgument, nodes->count + 1);
   int positional_count = 0, named_count = 0;
-  Guide guide = guide_start(e, callee);
+  Guide guide = guide_start(e, callee, expected);
   for (size_t i = 0; i < nodes->count; i++) {
     const Node *argument = nodes->data[i];
     if (argument->kind != PART_ARGUMENT) return staged_poison;
