@@ -489,6 +489,7 @@ const char *methods_that_accept(Context *c, const char *first, const char *secon
     for (size_t k = 0; k < files->data[i]->as.file.items.count; k++) {
       const Node *item = files->data[i]->as.file.items.data[k];
       if (item->kind != ITEM_METHOD || !method_accepts(item, first, second)) continue;
+      if (c->stage && c->stage->above && !method_accepts(item, "levels", NULL)) continue;
       if (count < NAMED_METHODS)
         text_addf(&list, "%s%s", count ? ", " : "", item->as.method.name.name);
       count++;
@@ -506,6 +507,9 @@ static void refuse(Context *c, const char *what, Span span, const char *label, c
   const char *others = methods_that_accept(c, first, second);
   if (others)
     diagnostic_help(d, "methods that do: %s", others);
+  else if (c->stage->above)
+    diagnostic_help(d, "no method that solves a level below others does: write a set "
+                       "(`in box(..)`) or a penalty in the objective");
   else
     diagnostic_help(d, "no method of the library does yet");
 }

@@ -164,6 +164,10 @@ static bool is_operand(const Staged *s) {
 static Staged *wrong_operand(Evaluator *e, const Staged *s, const char *op, Span span) {
   Diagnostic *d = mistake(e, E0303, span, "`%s` cannot take %s", op, staged_describe(e, s));
   if (s->kind == STAGED_BOOL) diagnostic_help(d, "`real(..)` makes a number of a truth value");
+  if (staged_is_choice(s))
+    diagnostic_help(d,
+                    "`step = auto` is for `gd`, `sgd`, `projected`, `proximal` and `fista`; give "
+                    "any other a number, as in `adam(step = 0.01)`");
   return staged_poison;
 }
 

@@ -100,12 +100,23 @@ static bool taken_from_lets(const Binding *binding) {
   return binding->kind == BIND_LOCAL || binding->kind == BIND_BATCH;
 }
 
+// The value is asked for while it is being made: a `let`, or lower problems that read each other.
+static Staged *defined_by_itself(Context *c, Point *point, const Binding *binding, Span span) {
+  size_t place;
+  const Stage *owner = nested_owner(stage_root(point->stage), binding, &place);
+  if (!owner) return no_value(c, span, "`%s` is defined by itself", binding->name);
+  Diagnostic *d = mistake(c->e, E0207, span, "these lower problems need each other's solution");
+  diagnostic_label(d, owner->lower.objective->span, "`%s` is solved for here", binding->name);
+  diagnostic_help(d, "write them as one level, or one below the other");
+  return staged_poison;
+}
+
 Staged *point_value(Context *c, Point *point, const Binding *binding, Span span) {
   if (point->lets && taken_from_lets(binding)) return point_value(c, point->lets, binding, span);
   if (map_has(point->values, binding)) {
     Staged *known = map_get(point->values, binding);
     if (known) return known;
-    return no_value(c, span, "`%s` is defined by itself", binding->name);
+    return defined_by_itself(c, point, binding, span);
   }
   map_put(point->values, binding, NULL);
   Builder builder = c->e->builder;

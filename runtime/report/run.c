@@ -40,6 +40,7 @@ typedef struct Run {
   const char **report_names; // "" for those that are no scalars
   double *report_values;
   const char *objective_names[OBJECTIVE_COLUMNS];
+  bool *told; // of each note: its warning has been shown
   double last_checkpoint;
   OracleCalls calls;    // of the stage's steps
   blo_step_result last; // with the objectives of the last step that reported:
@@ -83,9 +84,10 @@ static void print_error(const Run *run) {
 static void show_new_warnings(Run *run) {
   for (size_t i = 0; i < run->program->note_count; i++) {
     int64_t now = blo_note_last(run->instance, i);
-    if (!now || blo_note_total(run->instance, i) != now) continue;
+    if (run->told[i] || !now || blo_note_total(run->instance, i) != now) continue;
     const blo_note *note = &run->program->notes[i];
     if (note->code[0] != 'W') continue;
+    run->told[i] = true;
     blo_progress_clear(&run->progress);
     blo_print_message(run->options->errors, "warning", note->code, note->text, note->place, "");
   }
@@ -563,7 +565,10 @@ static blo_status open_all(Run *run) {
   run->out = blo_copy_text(run->context, out, strlen(out));
   blo_status status = run->out ? open_data(run) : BLO_NO_MEMORY;
   if (!status) status = open_instance(run);
-  if (!status) status = check_files(run);
+  if (!status) {
+    run->told = blo_allocate_array(run->context, run->program->note_count, sizeof(bool));
+    status = run->told ? check_files(run) : BLO_NO_MEMORY;
+  }
   if (!status) warn_of_empty_data(run);
   if (!status) status = resume(run);
   return status ? status : open_log(run);
@@ -575,6 +580,7 @@ static void close_all(Run *run) {
   blo_history_end(&run->reports);
   blo_release(run->context, run->report_names);
   blo_release(run->context, run->report_values);
+  blo_release(run->context, run->told);
   blo_close(run->instance);
   blo_data_free(run->data);
   blo_release(run->context, run->out);

@@ -54,6 +54,8 @@ test "of a method" { method = careful(rate = 0.0);  expect error E0703; }
 END
 wants 0 '4 passed, 0 failed' test "$scratch/conditions.blo"
 wants 0 'warning[W0703]: t is small' run "$scratch/conditions.blo" --quiet --out "$scratch/out.npz"
+"$bloc" run "$scratch/conditions.blo" --quiet --set upper.iters=1 --out "$scratch/out.npz" 2>"$scratch/once"
+[ "$(grep -c 't is small' "$scratch/once")" = 1 ] || fail "a warning of the last step is not told once: $(cat "$scratch/once")"
 sed 's/w < 5.0/w > 5.0/' "$scratch/conditions.blo" >"$scratch/broken.blo"
 wants 1 'broken.blo:3:49: w is large' run "$scratch/broken.blo" --quiet --out "$scratch/out.npz"
 sed 's/- 2.0/+ 2.0/' "$scratch/conditions.blo" >"$scratch/sound.blo"
