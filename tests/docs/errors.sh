@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # docs/errors.md against the compiler: every code of lang/text/errors.def has a section with its title, and no other
-# section exists; every ```blo-error CODE example is reported with exactly this code by `bloc check`; `bloc explain`
-# finds every section and makes a proposal for a slip.
+# section exists; every ```blo-error CODE example is reported with exactly this code by `bloc check`; every ```blo-test CODE
+# example holds tests that expect this code of the running program, and passes `bloc test`; `bloc explain` finds
+# every section and makes a proposal for a slip.
 #
 # usage: errors.sh BLOC SOURCE_DIR
 set -uo pipefail
@@ -33,6 +34,23 @@ for file in "$scratch"/*; do
   found=$(grep -oE '(error|warning)\[[EW][0-9]+\]' <<<"$output" | grep -oE '[EW][0-9]+' | sort -u | tr '\n' ' ')
   [ "$found" = "$code " ] || wrong "the example of $code gives: $output"
   rm -r "$scratch/run"
+done
+
+awk -v folder="$scratch" '
+  /^```blo-test / { code = $2; number++; file = folder "/" code "." number; next }
+  /^```/ { code = ""; next }
+  code { print > file }' "$page"
+for file in "$scratch"/*; do
+  examples=$((examples + 1))
+  code=$(basename "$file" | cut -d. -f1)
+  mkdir "$scratch/run" && mv "$file" "$scratch/run/example.blo"
+  grep -q "expect error $code;" "$scratch/run/example.blo" || wrong "the example of $code does not expect it"
+  output=$(cd "$scratch/run" && timeout 60 "$bloc" test example.blo 2>&1) || wrong "the example of $code: $output"
+  rm -r "$scratch/run"
+done
+
+for code in E0703 E0704 E0705; do # what only a running program can show
+  grep -qE "^\`\`\`blo-(error|test) $code$" "$page" || wrong "$code has no checked example"
 done
 
 for code in $(sed -nE 's/^### (\w+).*/\1/p' "$page"); do
