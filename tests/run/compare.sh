@@ -6,7 +6,8 @@
 compare() { "$bloc" compare "$(program logistic)" --data "$(data breast_cancer)" --set upper.iters=10 --set lower.iters=20 --quiet "$@"; }
 compare --seeds 2 --points 5 --out "$scratch/a.csv" --plot "$scratch/a.svg" --reference "" \
   --with 'implicit(linear = direct())' --with 'implicit(linear = neumann(terms = 4, step = 0.1))' \
-  --with 'unroll(cold = true)' --with 'soba()' >"$scratch/table"
+  --with 'unroll(cold = true)' --with 'soba()' \
+  --with 'unroll(forward = true)' --with 'truncated(last = 5)' >"$scratch/table"
 
 # solve, gradients, hvps and mixed products of 10 steps; the data has 30 features
 expect() {
@@ -19,8 +20,10 @@ expect 'implicit(linear = direct())' 210 300 10 # 20 lower steps and F; one prod
 expect 'implicit(linear = neumann(terms = 4, step = 0.1))' 210 30 10
 expect 'unroll(cold = true)' 210 200 200
 expect 'soba()' 20 10 10
+expect 'unroll(forward = true)' 6300 6000 6000 # a tangent for each of 30 upper unknowns
+expect 'truncated(last = 5)' 210 50 50
 
-[ "$(wc -l <"$scratch/a.csv")" -eq $((1 + 4 * 2 * 6)) ] || fail "the table has $(wc -l <"$scratch/a.csv") lines"
+[ "$(wc -l <"$scratch/a.csv")" -eq $((1 + 6 * 2 * 6)) ] || fail "the table has $(wc -l <"$scratch/a.csv") lines"
 grep -q '</svg>' "$scratch/a.svg" || fail "no plot"
 
 # Values do not depend on what else is compared.
@@ -30,16 +33,22 @@ values() { awk -F, -v solve='"soba()"' '$1 == solve && $2 == 0 { print $3, $5, $
 
 ! "$bloc" compare "$(program logistic)" --seeds 0 2>/dev/null || fail "0 seeds were accepted"
 ! compare --with nobody >/dev/null 2>&1 || fail "an unknown solve block was accepted"
-# The comparison of docs/comparison.md: every solve block gets a row that ends without a failure, and a curve.
-for file in whole batches; do
+# The comparison of docs/comparison.md: a solve block of each kind gets a row that ends without a failure, and a curve
+# (all of them run, to their accuracy, in the files' own tests).
+compare_page() { # file, solve blocks
+  local file=$1 solve chosen=()
+  shift
+  for solve in "$@"; do chosen+=(--with "$solve"); done
   "$bloc" compare "$source/examples/methods/$file.blo" --reference "" --seeds 1 --points 2 --set upper.iters=2 --quiet \
-    --plot "$scratch/$file.svg" >"$scratch/$file" || fail "$file was not compared"
+    "${chosen[@]}" --plot "$scratch/$file.svg" >"$scratch/$file" || fail "$file was not compared"
   ! grep -q failed "$scratch/$file" || fail "$file: $(grep failed "$scratch/$file")"
-  for solve in $(sed -n 's/^solve \([a-z][a-z0-9_]*\) .*/\1/p' "$source/examples/methods/$file.blo"); do
+  for solve in "$@"; do
     grep -q "^$solve " "$scratch/$file" || fail "$file: $solve has no row"
     grep -q ">$solve</text>" "$scratch/$file.svg" || fail "$file: $solve has no curve"
   done
-done
+}
+compare_page whole reverse searched low_rank f2sa_rising meha evaluate response
+compare_page batches saba bsa sustain vrbo
 
 # An interrupt in the steps before the clock runs ends the comparison; the step here would take hours.
 env --default-signal=INT "$bloc" compare "$(program logistic)" --data "$(data breast_cancer)" --seeds 1 --quiet \
