@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # docs/errors.md against the compiler: every code of lang/text/errors.def has a section with its title, and no other
 # section exists; every ```blo-error CODE example is reported with exactly this code by `bloc check`; every ```blo-test CODE
-# example holds tests that expect this code of the running program, and passes `bloc test`; `bloc explain` finds
-# every section and makes a proposal for a slip.
+# example holds tests that expect this code of the running program, and passes `bloc test`; every ```sh CODE example is run
+# and says this code; every section has one of these; `bloc explain` finds every section and makes a proposal for a slip.
 #
 # usage: errors.sh BLOC SOURCE_DIR
 set -uo pipefail
@@ -49,8 +49,22 @@ for file in "$scratch"/*; do
   rm -r "$scratch/run"
 done
 
-for code in E0703 E0704 E0705; do # what only a running program can show
-  grep -qE "^\`\`\`blo-(error|test) $code$" "$page" || wrong "$code has no checked example"
+# Commands, run where `examples` is: what they say has to hold the code.
+awk -v folder="$scratch" '
+  /^```sh [EW][0-9]+$/ { code = $2; number++; file = folder "/" code "." number; next }
+  /^```/ { code = ""; next }
+  code { print > file }' "$page"
+for file in "$scratch"/*; do
+  examples=$((examples + 1))
+  code=$(basename "$file" | cut -d. -f1)
+  mkdir "$scratch/run" && ln -s "$PWD/examples" "$scratch/run/examples" && mv "$file" "$scratch/run.sh"
+  output=$(cd "$scratch/run" && bloc() { timeout 60 "$bloc" "$@"; } && . "$scratch/run.sh" 2>&1)
+  grep -qE "\\[$code\\]" <<<"$output" || wrong "the example of $code gives: $output"
+  rm -r "$scratch/run" "$scratch/run.sh"
+done
+
+for code in $(sed -nE 's/^### (\w+).*/\1/p' "$page"); do
+  grep -qE "^\`\`\`(blo-error|blo-test|sh) $code$" "$page" || wrong "$code has no checked example"
 done
 
 for code in $(sed -nE 's/^### (\w+).*/\1/p' "$page"); do
