@@ -166,8 +166,8 @@ static Staged *wrong_operand(Evaluator *e, const Staged *s, const char *op, Span
   if (s->kind == STAGED_BOOL) diagnostic_help(d, "`real(..)` makes a number of a truth value");
   if (staged_is_choice(s))
     diagnostic_help(d,
-                    "`step = auto` is for `gd`, `sgd`, `projected`, `proximal` and `fista`; give "
-                    "any other a number, as in `adam(step = 0.01)`");
+                    "`auto` is for what asks `step == auto` (docs/library.md says which optimizers "
+                    "do); write a number here, as in `step = 0.01`");
   return staged_poison;
 }
 
