@@ -7,7 +7,7 @@
 // with the rows where col holds, whose numbers are packed first; how many they are is known only
 // while running, and fewer than the batch has are a note (E0703).
 #include "build/program.h"
-#include "build/staging.h"
+#include "evaluate/staging.h"
 
 #include <string.h>
 

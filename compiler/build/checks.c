@@ -5,7 +5,7 @@
 #include "build/program.h"
 
 #include "build/dependence.h"
-#include "build/staging.h"
+#include "evaluate/staging.h"
 
 #include <string.h>
 

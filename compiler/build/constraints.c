@@ -5,7 +5,7 @@
 // and `violation` mean. A level without constraints has one empty vector, so that methods need no
 // special case.
 #include "build/program.h"
-#include "build/staging.h"
+#include "evaluate/staging.h"
 
 #include <string.h>
 

@@ -4,7 +4,7 @@
 // variables and optimiser states, or a loop over segments of it that derivatives run again, or one
 // whose beginning no derivative sees.
 #include "build/program.h"
-#include "build/staging.h"
+#include "evaluate/staging.h"
 
 // ---- one step of a descent
 

@@ -4,7 +4,7 @@
 // the stage. Inputs appear when something asks for them; what turns out unused at the end is taken
 // away again.
 #include "build/program.h"
-#include "build/staging.h"
+#include "evaluate/staging.h"
 
 // ---- inputs and outputs
 

@@ -4,7 +4,7 @@
 // evaluated with the row number as a parameter, and diff_batch makes one batched program of it,
 // loops with a condition per row included. So a method's scalars are those of its row.
 #include "build/program.h"
-#include "build/staging.h"
+#include "evaluate/staging.h"
 
 Value *family_row(const Context *c, const Node *level) {
   for (const FamilyRow *row = c->rows; row; row = row->outer)

@@ -4,7 +4,7 @@
 // Enters: a function of the library with the settings given by name. Leaves: calls of it on plain
 // vectors, so that such a solver is written for `real[n]` and knows nothing of levels.
 #include "build/program.h"
-#include "build/staging.h"
+#include "evaluate/staging.h"
 
 // ---- the settings
 

@@ -5,7 +5,7 @@
 // they read, themselves or through other data. What a table draws at random belongs to (seed,
 // table, row, place), so no order of evaluation is visible.
 #include "build/program.h"
-#include "build/staging.h"
+#include "evaluate/staging.h"
 
 // ---- moments
 

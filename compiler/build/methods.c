@@ -5,7 +5,7 @@
 // where they are wanted. `set` shadows: the environment is persistent, so closures keep the values
 // they saw.
 #include "build/program.h"
-#include "build/staging.h"
+#include "evaluate/staging.h"
 
 #include <string.h>
 

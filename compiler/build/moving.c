@@ -5,7 +5,7 @@
 // these three as functions on what the update sees: all variables, or those of one parameter group
 // while the others stay where they are. A wrapper's inner optimizer sees what the wrapper sees.
 #include "build/program.h"
-#include "build/staging.h"
+#include "evaluate/staging.h"
 
 static bool takes(Context *c, const Call *call, const char *name, int count, const char *example) {
   if (call->positional_count == count && !call->named_count) {

@@ -5,7 +5,7 @@
 // level above, the lower variables that its method's step leaves. That value carries its derivative
 // as the method wrote it, so levels nest to any depth with no rule of their own.
 #include "build/program.h"
-#include "build/staging.h"
+#include "evaluate/staging.h"
 
 // ---- the tree of problems
 

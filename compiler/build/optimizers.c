@@ -3,7 +3,7 @@
 // Enters: an `optimizer` item with arguments. Leaves: IR for `update(z, g, t)` on whole bundles; as
 // a value, an object with `.init(z)` and `.step(z, g, s)` whose state is the tuple (t, states ...).
 #include "build/program.h"
-#include "build/staging.h"
+#include "evaluate/staging.h"
 
 #include <string.h>
 

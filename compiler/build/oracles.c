@@ -5,7 +5,7 @@
 // what runs: calls in a loop once an iteration, those in a branch when it is taken. The kind of a
 // call follows from which derivatives its arguments depend on.
 #include "build/program.h"
-#include "build/staging.h"
+#include "evaluate/staging.h"
 
 #include <string.h>
 

@@ -5,7 +5,7 @@
 // into parts that come back; a level that samples otherwise is refused with the cure, and a level
 // that takes its tables whole is one part.
 #include "build/program.h"
-#include "build/staging.h"
+#include "evaluate/staging.h"
 
 #include <string.h>
 

@@ -5,7 +5,7 @@
 // Everything made on demand is made in the block where the point was opened and with the draws that
 // held there, so that it is good for every later use at this point, wherever the first one was.
 #include "build/program.h"
-#include "build/staging.h"
+#include "evaluate/staging.h"
 
 Point *point_open(Context *c, Stage *stage, Staged *x, Staged *y) {
   Point *point = ARENA_NEW(c->build->arena, Point);

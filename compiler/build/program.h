@@ -27,7 +27,7 @@
 #define BLO_BUILD_PROGRAM_H
 
 #include "build/build.h"
-#include "build/evaluate.h"
+#include "evaluate/evaluate.h"
 
 typedef struct Build Build;
 typedef struct Context Context;

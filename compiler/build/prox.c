@@ -4,7 +4,7 @@
 // proximal map of the level: `prox(z, step)` of the term where a variable has one, the projection
 // on its set where it has that. Parameters of a term may use upper variables.
 #include "build/program.h"
-#include "build/staging.h"
+#include "evaluate/staging.h"
 
 #include <string.h>
 

@@ -5,7 +5,7 @@
 // accident. Leaves: diagnostics; what is wrong here is wrong for every program, and later uses of
 // the item are silent.
 #include "build/program.h"
-#include "build/staging.h"
+#include "evaluate/staging.h"
 
 #include <string.h>
 

@@ -3,7 +3,7 @@
 // Enters: `upper { } lower { }` at file level or in a `stage`, or a stage of one level. Leaves: a
 // `Stage` with typed variables and the instances its solve block asks for.
 #include "build/program.h"
-#include "build/staging.h"
+#include "evaluate/staging.h"
 
 #include <string.h>
 

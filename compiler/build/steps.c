@@ -4,7 +4,7 @@
 // hypergradient and what reports need. Objectives and level reports belong to the point (x before
 // the upper move, y after the method) and to the new point.
 #include "build/program.h"
-#include "build/staging.h"
+#include "evaluate/staging.h"
 
 Point *point_at(Context *c, const State *state) {
   c->states = state->level;

@@ -1,6 +1,6 @@
 // Comparing values in tests, entry by entry, in f64.
 #include "build/program.h"
-#include "build/staging.h"
+#include "evaluate/staging.h"
 
 static Value *flat_real(Context *c, Value *leaf) {
   Builder *b = &c->e->builder;

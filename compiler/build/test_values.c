@@ -4,7 +4,7 @@
 // for hypergradient(), central_difference(h), upper_objective(), lower_objective(), run(), the
 // variables (lower ones solved at that point), and every report. All in the user's sign.
 #include "build/program.h"
-#include "build/staging.h"
+#include "evaluate/staging.h"
 
 #include <string.h>
 

@@ -5,7 +5,7 @@
 // Expectations of diagnostics are decided while building; those of run-time notes (E07xx) by who
 // runs the test.
 #include "build/program.h"
-#include "build/staging.h"
+#include "evaluate/staging.h"
 
 #include <string.h>
 

@@ -4,7 +4,7 @@
 // the given point, F at the lower solution that the stage's own lower optimiser finds from the
 // declared start, and the projected hypergradient there. Batches are whole tables.
 #include "build/program.h"
-#include "build/staging.h"
+#include "evaluate/staging.h"
 
 // Indices of the outputs, as the runtime's judge knows them.
 enum {

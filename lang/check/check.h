@@ -2,8 +2,8 @@
 //
 // Enters: a parsed file. Leaves: the same tree with every name resolved to a `Binding`, modules loaded,
 // structure verified (one step per method, known settings keys, patterns without repeats, where `set`,
-// `report`, `hypergradient` may stand, ...). Types, dims and levels are checked by compiler/build and
-// compiler/levels, which evaluate the tree: one definition of what a construct means
+// `report`, `hypergradient` may stand, ...). Types, dims and levels are checked by compiler/evaluate,
+// compiler/build and compiler/levels, which evaluate the tree: one definition of what a construct means
 // (docs/internals/checking.md says why).
 #ifndef BLO_LANG_CHECK_CHECK_H
 #define BLO_LANG_CHECK_CHECK_H

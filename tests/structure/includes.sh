@@ -7,7 +7,7 @@ set -euo pipefail
 cd "$1"
 
 lang=(base text parse check format doc)
-compiler=(ir diff build levels opt loop plan emit drive)
+compiler=(ir diff evaluate build levels opt loop plan emit drive)
 runtime=(common core data report)
 failures=0
 
@@ -47,8 +47,9 @@ check_include() { # file line include
     fi ;;
   compiler)
     if [ "$(position "$target" "${lang[@]}")" -ge 0 ]; then
-      if [ "$target" = parse ] && [ "$folder" != build ] && [ "$folder" != drive ]; then
-        complain "$file" "$line" "$include" "only build and drive see trees"
+      if [ "$target" = parse ] && [ "$folder" != evaluate ] && [ "$folder" != build ] &&
+        [ "$folder" != drive ]; then
+        complain "$file" "$line" "$include" "only evaluate, build and drive see trees"
       fi
       return
     fi

@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "build/staging.h"
+#include "evaluate/staging.h"
 #include "ir/passes.h"
 #include "parse/parse.h"
 

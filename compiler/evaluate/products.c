@@ -4,7 +4,7 @@
 // would fit.
 // `^` with a static integer becomes multiplications, otherwise pow. `dot` sums over leaves from
 // left to right.
-#include "build/staging.h"
+#include "evaluate/staging.h"
 
 Value *exact_integers(Builder *b, Value *x) {
   Dtype dtype = x->type->dtype;

@@ -2,7 +2,7 @@
 //
 // A convolution is the op `conv` on a padded operand; windows are a view, so that pooling is a
 // reduction of it and needs no op of its own; padding is the transpose of a view.
-#include "build/builtins.h"
+#include "evaluate/builtins.h"
 
 /// Numbers given for each of the last axes: one for all of them, or a tuple.
 typedef struct PerAxis {

@@ -1,7 +1,7 @@
 // Values of a declared type: fitted (coerce), of zeros, of a struct's initialisers, splatted.
 //
 // `Prefix` holds the extents of enclosing arrays `[m] T`: every leaf below has these leading axes.
-#include "build/staging.h"
+#include "evaluate/staging.h"
 
 typedef struct Prefix {
   const Dim *extents[MAX_RANK];

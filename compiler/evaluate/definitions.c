@@ -4,7 +4,7 @@
 // layout for `vec`, in a module of its own that is thrown away. What is wrong for these is wrong
 // for every call, and is reported here, at its place, once: later uses are POISON. A function is
 // checked before the first call of it is.
-#include "build/staging.h"
+#include "evaluate/staging.h"
 
 // --- sample values -------------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 // Static numbers take the type they meet; integer scalars convert to the real they meet; two
 // element types otherwise never mix (E0302). Shapes are equal, or one is a scalar, or one is a
 // suffix of the other (E0301). Both operands leave as IR values of one type.
-#include "build/staging.h"
+#include "evaluate/staging.h"
 
 #include "ir/scalar.h"
 

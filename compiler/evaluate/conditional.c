@@ -3,7 +3,7 @@
 // A run-time truth value gives an IR `if`, or a select where both branches are a few operations on
 // scalars; a tensor of truth values selects entry by entry. In no case does the branch that is not
 // taken give a value, a derivative or a read.
-#include "build/staging.h"
+#include "evaluate/staging.h"
 
 enum { CHEAP_OPS = 16 };
 

@@ -3,8 +3,8 @@
 // Functions, closures, methods, structs, numbers and dims exist only here; tensors are values of IR. A
 // `Staged` is immutable and lives in the compilation's arena. POISON marks what was reported already: every
 // operation on it is POISON and silent.
-#ifndef BLO_BUILD_VALUE_H
-#define BLO_BUILD_VALUE_H
+#ifndef BLO_EVALUATE_VALUE_H
+#define BLO_EVALUATE_VALUE_H
 
 #include "check/check.h"
 #include "ir/builder.h"

@@ -3,7 +3,7 @@
 // The state is flattened to carried leaves. Static numbers have no element type yet: they start as
 // the program's real type (or i64), and where the body then shows another one the body is evaluated
 // again, at most twice. Shapes and layouts never change from one iteration to the next (E0307).
-#include "build/staging.h"
+#include "evaluate/staging.h"
 
 typedef struct LoopParts {
   Staged *initial;

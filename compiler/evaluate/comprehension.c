@@ -4,7 +4,7 @@
 // batched ops, innermost variable first. A variable's extent is the one given, else that of the
 // axes it indexes bare, else that of the expected type. A variable of extent p q of which only
 // quotient and remainder by q matter is two variables, so that their places stay affine.
-#include "build/staging.h"
+#include "evaluate/staging.h"
 
 // --- variables -----------------------------------------------------------------------------------
 

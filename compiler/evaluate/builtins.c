@@ -3,7 +3,7 @@
 // Every builtin is a native function value; its row says the handler, the op and the named
 // arguments. What is a composition (norm, logsumexp, clamp, ...) is made of ops here and in the two
 // files beside this.
-#include "build/builtins.h"
+#include "evaluate/builtins.h"
 
 #include "ir/scalar.h"
 

@@ -1,8 +1,8 @@
 // Builtin functions: the rows that the files of builtins share.
-#ifndef BLO_BUILD_BUILTINS_H
-#define BLO_BUILD_BUILTINS_H
+#ifndef BLO_EVALUATE_BUILTINS_H
+#define BLO_EVALUATE_BUILTINS_H
 
-#include "build/staging.h"
+#include "evaluate/staging.h"
 
 typedef struct BuiltinRow BuiltinRow;
 /// Arguments are checked for their number, names and poison.

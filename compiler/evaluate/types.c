@@ -3,7 +3,7 @@
 // Enters: type expressions, values. Leaves: specs with their dims evaluated; values of exactly the
 // declared type (coerce), of zeros, or of a struct's initialisers. `leading` axes stand in front of
 // every leaf inside arrays `[m] T`.
-#include "build/staging.h"
+#include "evaluate/staging.h"
 
 #include <string.h>
 

@@ -2,10 +2,10 @@
 //
 // Expects: a checked tree (every name bound). Keeps: evaluation is pure apart from appending ops at
 // `builder` and reporting diagnostics. build/program.c drives it for levels, methods and entries.
-#ifndef BLO_BUILD_EVALUATE_H
-#define BLO_BUILD_EVALUATE_H
+#ifndef BLO_EVALUATE_EVALUATE_H
+#define BLO_EVALUATE_EVALUATE_H
 
-#include "build/value.h"
+#include "evaluate/value.h"
 #include "text/compilation.h"
 
 /// The part of the context that is dynamic: it belongs to the call, not to where a closure was made.

@@ -4,7 +4,7 @@
 // batching. Where every index is affine in the result's axes and its corners are provably inside
 // the table, the gather is replaced by one view, which optimisation turns products and sums over
 // into contractions. A sum over windows becomes a convolution at once.
-#include "build/staging.h"
+#include "evaluate/staging.h"
 
 enum { VISIT_LIMIT = 400 };
 

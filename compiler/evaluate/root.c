@@ -5,7 +5,7 @@
 // custom op whose value is `at`. With r(y, c) = 0 and A = r_y, the tangent is the solution of A dy
 // = -r_c dc and the transposed rule solves A' l = (cotangent of y) and gives -r_c' l. Both rules
 // are ordinary operations on the op's own operands, so they differentiate again.
-#include "build/builtins.h"
+#include "evaluate/builtins.h"
 
 typedef struct Residual {
   Block *block; // parameters: y, then what is read from outside

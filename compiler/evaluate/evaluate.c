@@ -3,7 +3,7 @@
 // Enters: a checked expression and an environment. Leaves: a value, ops appended at e->builder.
 // Each kind of expression has a function here or in the file named after it; a mistake is reported
 // once, gives POISON, and POISON is silent ever after.
-#include "build/staging.h"
+#include "evaluate/staging.h"
 #include "ir/bug.h"
 
 #include <string.h>

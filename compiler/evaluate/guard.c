@@ -3,7 +3,7 @@
 // Enters: a branch and the truth values under which its entries count. Leaves: its value, evaluated
 // in full, but with the indices of gathers that feed one entry each set to 0 where that entry is
 // not taken: an index out of range there is no mistake.
-#include "build/staging.h"
+#include "evaluate/staging.h"
 
 static bool same_shape(const Type *a, const Type *b) {
   bool same = a->rank == b->rank;

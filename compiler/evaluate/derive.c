@@ -4,7 +4,7 @@
 // its own, on parameters distinct from the point; the block is differentiated; the results are
 // copied to the enclosing block with the point in the place of the parameters. Inner derivatives
 // are plain ops before the outer derivative looks at them.
-#include "build/staging.h"
+#include "evaluate/staging.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 // Builtins that move data: sorting, joining, flattening, updating, and linear systems.
-#include "build/builtins.h"
+#include "evaluate/builtins.h"
 
 // --- sorting -------------------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 // Each dim of a function becomes a formal: an atom of its own. Matching is one-way: a formal that
 // stands alone in an axis is bound by the first argument that shows it; everything else is compared
 // by coerce() after substitution. Nothing is solved.
-#include "build/staging.h"
+#include "evaluate/staging.h"
 
 #include <string.h>
 

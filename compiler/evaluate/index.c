@@ -3,7 +3,7 @@
 // `x[i, a:b, :, rows]`: static integers and slices select by a view; run-time integers, a tensor of
 // integers and slices that start at run time by a gather of everything else. In a comprehension a
 // bare variable fixes its extent here.
-#include "build/staging.h"
+#include "evaluate/staging.h"
 
 typedef enum AxisKind {
   AXIS_WHOLE,

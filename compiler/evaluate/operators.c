@@ -2,7 +2,7 @@
 //
 // Static numbers are computed exactly or in double; everything else becomes ops after the operands
 // met (meet.c). Products (`@`, `^`, dot) are in products.c.
-#include "build/staging.h"
+#include "evaluate/staging.h"
 #include "ir/scalar.h"
 
 #include <math.h>

@@ -1,9 +1,9 @@
-// Inside of the staged evaluator: what its files share and the rest of compiler/build does not
-// need.
-#ifndef BLO_BUILD_STAGING_H
-#define BLO_BUILD_STAGING_H
+// Inside of the staged evaluator: what its files share, and what the program
+// level (compiler/build) makes values with.
+#ifndef BLO_EVALUATE_STAGING_H
+#define BLO_EVALUATE_STAGING_H
 
-#include "build/evaluate.h"
+#include "evaluate/evaluate.h"
 #include "diff/diff.h"
 
 /// A derivative whose function is being evaluated: parameter i of `block` stands for leaf i of `at`.

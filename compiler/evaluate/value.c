@@ -2,7 +2,7 @@
 //
 // Enters: parts. Leaves: immutable values in the compilation's arena. Layouts are interned by a
 // text key made of the pointers of their parts, so equal layouts have equal pointers.
-#include "build/staging.h"
+#include "evaluate/staging.h"
 
 #include <string.h>
 

@@ -2,7 +2,7 @@
 //
 // Without `axis` all entries are reduced, over all leaves of a bundle where that has a meaning;
 // with `axis = 0` an array of bundles is reduced leaf by leaf.
-#include "build/builtins.h"
+#include "evaluate/builtins.h"
 
 static uint32_t axes_mask(int rank, int axis) {
   return axis >= 0 ? 1u << axis : rank ? (uint32_t)((1ull << rank) - 1) : 0;

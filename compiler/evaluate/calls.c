@@ -4,7 +4,7 @@
 // `fn` item sees nothing of the caller; its arguments are fitted to the declared types first. A
 // call without positional arguments of a function that needs some gives the function with its
 // settings bound.
-#include "build/staging.h"
+#include "evaluate/staging.h"
 
 #include <string.h>
 
