@@ -143,9 +143,9 @@ static bool value_in_place(Pass *p, StepList *steps, size_t at) {
     if (first_writer(steps, fresh) != (int)at) continue;
     for (size_t r = 0; r < step->buffers.count; r++) {
       Buffer *old = step->buffers.data[r].buffer;
-      if (old == fresh || !same_size(old, fresh) || !launch_allows(step, old, fresh)) continue;
-      if (first_writer(steps, old) < 0 || used_behind(steps, at, old)) continue;
-      if (is_swapped(steps, old)) continue;
+      if (old == fresh || !same_size(old, fresh) || used_behind(steps, at, old)) continue;
+      if (first_writer(steps, old) < 0 || is_swapped(steps, old)) continue;
+      if (!launch_allows(step, old, fresh)) continue;
       if (count_uses(&p->schedule->steps, old) != count_uses(steps, old)) continue;
       if (count_uses(&p->schedule->steps, fresh) != count_uses(steps, fresh)) continue;
       take_over(steps, at, old, fresh);

@@ -12,13 +12,14 @@
 // Loads of a buffer, apart from those at index `allowed` (equal indices are one object).
 typedef struct LoadSearch {
   int buffer;
-  const Expr *allowed;
-  Map *seen;
+  const Expr *allowed; // NULL: none
+  uint8_t *seen;       // by expression: searched with (1) or without (2) the allowed index
 } LoadSearch;
 
-static bool expr_loads(LoadSearch *search, const Expr *e) {
-  if (!e || map_has(search->seen, e)) return false;
-  map_put(search->seen, e, NULL);
+static bool expr_loads(const LoadSearch *search, const Expr *e) {
+  uint8_t bit = search->allowed ? 1 : 2;
+  if (!e || (search->seen[e->id] & bit)) return false;
+  search->seen[e->id] |= bit;
   if (e->kind == EXPRESSION_LOAD && e->buffer == search->buffer &&
       e->arguments[0] != search->allowed)
     return true;
@@ -27,28 +28,28 @@ static bool expr_loads(LoadSearch *search, const Expr *e) {
   return false;
 }
 
-static bool statement_loads(Arena *arena, const Stmt *s, int buffer, const Expr *allowed) {
-  LoadSearch search = {buffer, allowed, map_create(arena)};
+static bool statement_loads(const LoadSearch *search, const Stmt *s) {
   const Expr *parts[] = {s->low, s->high, s->value, s->condition, s->index};
   for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
-    if (expr_loads(&search, parts[i])) return true;
-  return s->kind == STATEMENT_STORE && s->accumulate && s->buffer == buffer;
+    if (expr_loads(search, parts[i])) return true;
+  return s->kind == STATEMENT_STORE && s->accumulate && s->buffer == search->buffer;
 }
 
 // Where the value is made: the first store to a buffer, and the statements that hold it.
 typedef struct Making {
   const StmtList *list;
   const Stmt *store;
-  int read;
 } Making;
 
 // Does a statement outside the making read the buffer?
-static bool read_elsewhere(Arena *arena, const Making *m, const StmtList *list) {
+static bool read_elsewhere(LoadSearch *search, const Making *m, const StmtList *list) {
   bool inside = list == m->list;
   for (size_t i = 0; i < list->count; i++) {
     const Stmt *s = list->data[i];
-    if (statement_loads(arena, s, m->read, inside ? m->store->index : NULL)) return true;
-    if (read_elsewhere(arena, m, &s->body) || read_elsewhere(arena, m, &s->otherwise)) return true;
+    search->allowed = inside ? m->store->index : NULL;
+    if (statement_loads(search, s)) return true;
+    if (read_elsewhere(search, m, &s->body) || read_elsewhere(search, m, &s->otherwise))
+      return true;
     if (s == m->store) inside = false;
   }
   return false;
@@ -69,10 +70,15 @@ static const Stmt *find_store(const StmtList *list, int buffer, const StmtList *
 }
 
 bool kernel_reads_where_it_writes(const Kernel *kernel, int read, int written) {
-  Making m = {.read = read};
+  Making m = {0};
   m.store = find_store(&kernel->body, written, &m.list);
   if (!m.store || m.store->accumulate) return false;
-  return !read_elsewhere(kernel->module->arena, &m, &kernel->body);
+  Arena *scratch = arena_create(); // asked for every pair of buffers of every launch
+  LoadSearch search = {.buffer = read,
+                       .seen = ARENA_ARRAY(scratch, uint8_t, (size_t)kernel->expr_count + 1)};
+  bool elsewhere = read_elsewhere(&search, &m, &kernel->body);
+  arena_destroy(scratch);
+  return !elsewhere;
 }
 
 // --- joining
