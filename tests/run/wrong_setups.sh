@@ -72,4 +72,23 @@ lower { var y: f64 = 0.0;  minimize 0.5 * (y - 4.0)^2;  subject to cap: y <= x; 
 solve { method = kkt();  lower = gd(step = 0.05, iters = 200);  upper = gd(iters = 1); }
 END_OF_PROGRAM
 says 0 'warning[W0703]: a lower constraint is weakly active'
+
+# Constraint rows as they stand, too long for the step of lower point and multiplier; scaled to length 1 they are not.
+cat >problem.blo <<'END_OF_PROGRAM'
+blo 1;
+upper { var x: f64[100] = -20.0;  minimize 0.5 * sumsq(x - y2) + 0.5 * sumsq(y1 - 1.0); }
+lower {
+  var y1: f64[100] = 10.0;
+  var y2: f64[100] = 10.0;
+  minimize 0.5 * sumsq(y1) - dot(x, y1) + sum(y2);
+  subject to total: sum(x) + sum(y1) + sum(y2) == 0.0;
+}
+solve {
+  method = lv_hba(gamma1 = 10.0, gamma2 = 10.0, eta = 0.01, alpha = 0.008, beta = 0.02, c0 = 0.025, bound = 1000.0);
+  joint = semismooth();
+  iters = 100;
+}
+END_OF_PROGRAM
+silent
+says 0 'warning[W0703]: eta is too long for these constraints' --set method.scaled=false
 echo "wrong set-ups are named"
