@@ -33,6 +33,7 @@ Value *step_key(Context *c, const Stage *stage, Value *t) {
 void dynamic_step(Evaluator *e, Value *key) {
   e->dynamic.step_key = key;
   e->dynamic.full = e->full;
+  e->dynamic.place = 0;
   dynamic_draw(e, ir_integer(&e->builder, type_scalar(e->module, DT_I64), 0));
 }
 

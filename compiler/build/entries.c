@@ -150,6 +150,7 @@ static void add_report(Context *c, ReportRows *rows, Name name, Staged *value, S
 }
 
 static void list_reports(Context *c, const NodeList *nodes, const char *word, ReportRows *rows) {
+  uint64_t place = c->e->dynamic.place;
   for (size_t i = 0; i < nodes->count; i++) {
     const Node *node = nodes->data[i];
     if (node->kind != NODE_REPORT) continue;
@@ -157,6 +158,7 @@ static void list_reports(Context *c, const NodeList *nodes, const char *word, Re
     Staged *value = evaluate(c->e, node->as.report.value, NULL, NULL);
     add_report(c, rows, node->as.report.name.name, value, node->as.report.value->span);
   }
+  c->e->dynamic.place = place;
 }
 
 static void add_objective(Context *c, ReportRows *rows, const Level *level, const StepResult *step,
@@ -180,12 +182,14 @@ static void list_nested_reports(Stage *nested, void *self) {
   const NestedReports *r = self;
   Context *c = r->context;
   const NodeList *nodes = &nested->lower.reports;
+  uint64_t place = c->e->dynamic.place;
   for (size_t i = 0; i < nodes->count; i++) {
     const Node *node = nodes->data[i];
     c->e->dynamic.place = place_hash("report", node->as.report.name.name);
     add_report(c, r->rows, node->as.report.name.name, nested_report(c, r->point, node),
                node->as.report.value->span);
   }
+  c->e->dynamic.place = place;
 }
 
 // Feasibility is reported always, at the point where objectives are.

@@ -62,10 +62,10 @@ static Staged *family_body(Evaluator *e, Value *counter, Staged *carries, void *
   Dynamic dynamic = e->dynamic;
   c->rows = &row;
   if (e->dynamic.step_key) { // rows draw for themselves
-    bool full = e->dynamic.full;
     Value *key = key_fold_hash(c, e->dynamic.step_key, place_hash("family", "row"));
     dynamic_step(e, key_fold(c, key, counter));
-    e->dynamic.full = full;
+    e->dynamic.full = dynamic.full;
+    e->dynamic.place = dynamic.place;
   }
   Staged *value = map->body(e, counter, carries, map->self);
   c->rows = row.outer;

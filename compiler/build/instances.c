@@ -277,6 +277,20 @@ Instance *instance_of_item(Context *c, const Node *item, Span span) {
   return instance;
 }
 
+// What is chosen for two levels, or two variables, draws twice.
+static uint64_t instance_place(const Context *c, const Node *value, const char *prefix) {
+  uint64_t place = 0;
+  if (prefix)
+    place = place_hash("instance", prefix);
+  else if (value->kind == EXPR_CALL)
+    place = value->as.call.place;
+  for (const Stage *s = c->stage; s && s->above; s = s->above) {
+    Name level = s->lower.node->as.level.name.name;
+    place = hash_mix(place, place_hash("level", level ? level : ""));
+  }
+  return place;
+}
+
 Instance *instance_make(Context *c, const Node *value, const Environment *environment,
                         BindingKind kind, const char *prefix, bool *ok) {
   *ok = false;
@@ -285,6 +299,7 @@ Instance *instance_make(Context *c, const Node *value, const Environment *enviro
   if (!item || map_has(c->e->failed_items, item)) return NULL;
   Instance *instance = instance_of_item(c, item, value->span);
   instance->prefix = prefix;
+  instance->place = instance_place(c, value, prefix);
   *ok = true;
   for (size_t i = 0; arguments && i < arguments->count; i++)
     *ok &= take_argument(c, instance, arguments->data[i], i, environment);
@@ -312,10 +327,12 @@ void instance_enter(const Instance *instance, Dynamic *saved) {
                       .instance = true,
                       .next = c->e->dynamic.calls};
   c->e->dynamic.calls = link;
+  c->e->dynamic.place = instance->place;
 }
 
 void instance_leave(const Instance *instance, const Dynamic *saved) {
   instance->context->e->dynamic.calls = saved->calls;
+  instance->context->e->dynamic.place = saved->place;
 }
 
 // ---- parameters to values

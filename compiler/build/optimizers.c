@@ -75,6 +75,8 @@ void item_start(Instance *optimizer, Staged *z, Staged **states) {
   Value *iteration = c->iteration;
   if (!c->iteration) c->iteration = scalar_int(c, 0);
   const Environment *environment = instance_environment(optimizer);
+  Dynamic saved;
+  instance_enter(optimizer, &saved);
   if (node->as.optimizer.update_bindings[0])
     environment = environment_add(c->e, environment, node->as.optimizer.update_bindings[0], z);
   for (size_t i = 0; i < node->as.optimizer.states.count; i++) {
@@ -97,6 +99,7 @@ void item_start(Instance *optimizer, Staged *z, Staged **states) {
     states[i] = value;
     environment = environment_add(c->e, environment, state->as.state.binding, value);
   }
+  instance_leave(optimizer, &saved);
   c->iteration = iteration;
 }
 

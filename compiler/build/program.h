@@ -113,6 +113,7 @@ struct Instance {
   const Node *node;    // ITEM_METHOD, ITEM_OPTIMIZER, ITEM_SET
   Span span;           // of the call
   const char *prefix;  // "upper": settings `upper.step` replace arguments; NULL: none
+  uint64_t place;      // of its draws: what it is chosen for, however it is written
   Argument *arguments; // one per parameter
   int count;
   const Dim *iterations; // optimisers: `iters`; NULL: not given

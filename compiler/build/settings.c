@@ -193,6 +193,7 @@ static Node *override_file(Build *b, const SettingOverride *given, const char *k
   if (file) return file;
   char *text = arena_printf(b->arena, "solve { %s = %s; }\n", key, given->value);
   file = parse_text(b->compilation, "--set", text, strlen(text));
+  if (file) places_number(b->arena, file, NULL);
   map_put(b->overrides, given, file);
   return file;
 }

@@ -43,6 +43,7 @@ static void advance_level_states(Context *c, const State *state, State *next) {
   next->level = ARENA_ARRAY(c->build->arena, Staged *, (size_t)state->level_count);
   Point *before = point_at(c, state);
   Staged *const *solved = c->solved;
+  uint64_t place = c->e->dynamic.place;
   c->solved = next->nested;
   Point *after = point_open(c, c->stage, next->x, next->y);
   c->solved = solved;
@@ -58,6 +59,7 @@ static void advance_level_states(Context *c, const State *state, State *next) {
         arena_printf(c->build->arena, "the new value of the state `%s`", node->as.state.name.name);
     next->level[i] = fit_like(c->e, value, state->level[i], true, then->span, what);
   }
+  c->e->dynamic.place = place;
   point_close(c, after);
   point_close(c, before);
 }
@@ -92,6 +94,7 @@ static Staged *update_variables(Context *c, const StepResult *result, Staged *x)
   Staged **values = ARENA_ARRAY(c->build->arena, Staged *, count + 1);
   for (size_t i = 0; i < count; i++) values[i] = level_part(level, x, i);
   Point *point = point_open(c, c->stage, result->x_step, result->y_step);
+  uint64_t place = c->e->dynamic.place;
   bool ok = true;
   for (size_t k = 0; k < level->updates.count; k++) {
     const Node *clause = level->updates.data[k], *value = clause->as.update.value;
@@ -105,6 +108,7 @@ static Staged *update_variables(Context *c, const StepResult *result, Staged *x)
       ok &= !staged_is_poison(values[i]);
     }
   }
+  c->e->dynamic.place = place;
   point_close(c, point);
   return ok ? project_level(c, level, level_bundle(c, level, values), level->node->span)
             : staged_poison;

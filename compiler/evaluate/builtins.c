@@ -386,8 +386,7 @@ static Staged *builtin_random(const Call *call, const BuiltinRow *row) {
       dtype_is_float(expected->dtype))
     dtype = expected->dtype;
   const Type *type = scalar_of(e, dtype), *i64 = scalar_of(e, DT_I64);
-  uint64_t place = hash_mix(e->dynamic.place, (uint64_t)call->span.source << 32 | call->span.start);
-  Value *fold[] = {e->dynamic.key, ir_integer(b, i64, (int64_t)(place >> 1))};
+  Value *fold[] = {e->dynamic.key, ir_integer(b, i64, (int64_t)(e->dynamic.place >> 1))};
   Value *key = ir_random(b, RANDOM_FOLD, i64, fold, 2);
   for (const DrawLoop *loop = e->dynamic.loops; loop; loop = loop->outer)
     key = ir_random(b, RANDOM_FOLD, i64, (Value *[]){key, loop->counter}, 2);

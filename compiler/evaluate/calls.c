@@ -10,7 +10,7 @@
 
 enum { DEPTH_LIMIT = 200 };
 
-// --- depth and place -----------------------------------------------------------------------------
+// --- depth -----------------------------------------------------------------------------
 
 bool call_enter(Evaluator *e, Dynamic *saved, CallChain *link, const char *name, Span span) {
   *saved = e->dynamic;
@@ -23,7 +23,6 @@ bool call_enter(Evaluator *e, Dynamic *saved, CallChain *link, const char *name,
   *link = (CallChain){.span = span, .name = name, .next = e->dynamic.calls};
   e->dynamic.calls = link;
   e->dynamic.depth++;
-  e->dynamic.place = hash_mix(e->dynamic.place, (uint64_t)span.source << 32 | span.start);
   return true;
 }
 
@@ -707,5 +706,9 @@ Staged *evaluate_call(Evaluator *e, const Node *node, const Environment *environ
                .named = named,
                .named_count = named_count,
                .expected = expected};
-  return apply_call(e, callee, &call);
+  uint64_t place = e->dynamic.place;
+  e->dynamic.place = hash_mix(place, node->as.call.place);
+  Staged *result = apply_call(e, callee, &call);
+  e->dynamic.place = place;
+  return result;
 }

@@ -3,6 +3,8 @@
 // `Prefix` holds the extents of enclosing arrays `[m] T`: every leaf below has these leading axes.
 #include "evaluate/staging.h"
 
+#include <string.h>
+
 typedef struct Prefix {
   const Dim *extents[MAX_RANK];
   int count;
@@ -406,7 +408,8 @@ static Staged *initial_struct(Evaluator *e, const TypeSpec *spec) {
     const TypeSpec *field = evaluate_type(e, node->as.field.type, environment);
     names[i] = node->as.field.name.name;
     if (!field) return staged_poison;
-    e->dynamic.place = hash_mix(place, node->span.start); // fields draw independently
+    // fields draw independently
+    e->dynamic.place = hash_bytes(place, names[i], strlen(names[i]));
     if (initial) {
       children[i] = coerce(e, evaluate(e, initial, environment, field), field, true, initial->span,
                            arena_printf(e->arena, "the start value of `%s`", names[i]));

@@ -76,6 +76,11 @@ typedef struct BindingGroup {
 /// errors are in the diagnostics.
 Program *check_program(Compilation *compilation, Node *file);
 
+/// Gives every call of `file` and of the others in `files` (may be NULL) its place, in which no text
+/// around the call has a part: what it draws at random is keyed by it. check_program does this for
+/// its files.
+void places_number(Arena *arena, Node *file, const NodeList *files);
+
 /// W0201 and W0320 in the user's file; for programs in which everything else has found no error.
 void check_warnings(Compilation *compilation, const Program *program);
 

@@ -184,6 +184,7 @@ Program *check_program(Compilation *compilation, Node *file) {
   load_prelude(c);
   name_put(c->arena, &c->modules, module_key(c, module->name, false), module);
   finish_module(c, module);
+  places_number(c->arena, file, &c->program->files);
   return c->program;
 }
 

@@ -88,7 +88,7 @@ struct Node {
     struct { Node *pattern, *body; } fn;                              // EXPR_FN
     struct { Node *base; Ident member; Binding *binding; /* by check: `nn.linear` */ } member;
     struct { Node *base; NodeList indices; } index;
-    struct { Node *callee; NodeList arguments; /* PART_ARGUMENT */ } call;
+    struct { Node *callee; NodeList arguments; /* PART_ARGUMENT */ uint64_t place; /* by check */ } call;
     struct { NodeList items; } list;                                  // TUPLE, LIST
     struct { ElementType element; Node *operand; } cast;
     struct { NodeList binders; /* PART_BINDER */ Node *body; } comprehension; // EXPR_FOR
