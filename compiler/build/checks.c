@@ -252,6 +252,37 @@ static void check_affine(Context *c) {
   }
 }
 
+// ---- sets
+
+// A set that an upper variable moves has a part in the hypergradient, which not every method takes.
+static void check_coupled_sets(Context *c) {
+  const Stage *stage = c->stage;
+  const Level *level = &stage->lower;
+  if (!level_has_sets(level) || method_accepts(stage->method->node, "coupled", "sets")) return;
+  Parameters p = function_create(c, "sets");
+  Func *func = function_finish(c, project_level(c, c->stage, level, p.x, p.y));
+  if (!func) return;
+  ValueList x = {0};
+  staged_leaves(c->e, stage->upper.like, &x);
+  Map *map = dependence_map(c->build->arena, func->body, func->body->params.data, x.count);
+  size_t leaf = 0;
+  for (size_t i = 0; i < level->variables.count; i++) {
+    const LevelVariable *variable = &level->variables.data[i];
+    ValueList leaves = {0};
+    staged_leaves(c->e, variable->like, &leaves);
+    bool moved = false;
+    for (size_t k = 0; k < leaves.count; k++)
+      moved |= dependence_get(map, func->body->yields.data[leaf++]) != DEPENDS_NOT;
+    if (!moved) continue;
+    const char *what =
+        arena_printf(c->build->arena, "a lower set that depends on an upper variable (`%s`)",
+                     variable->name);
+    method_refuse(c, what, variable->node->as.var.set->span, "it moves with what is above",
+                  "coupled", "sets");
+    return;
+  }
+}
+
 // ---- handing the problem to the level checks
 
 static ProblemVariable *describe_variables(Context *c, const Level *level, int first,
@@ -396,6 +427,7 @@ static bool check_nested(Context *c, Stage *nested, bool solvable) {
   try_names(c, &nested->lower);
   Func *lower = objective_func(c, &nested->lower), *start = start_func(c);
   Func *upper = lower && start && solvable ? objectives_above(c, nested) : NULL;
+  if (upper) check_coupled_sets(c);
   Func *derivative = upper ? derivative_above(c, nested) : NULL;
   bool ok = derivative && diagnostics_errors(build_diagnostics(c->build)) == errors;
   if (ok && c->build->options->check_levels) check_levels(c, upper, lower, start, derivative);
@@ -434,6 +466,7 @@ static bool check_one(Context *c, Stage *stage, bool solvable) {
   stage->cold = start && depends_on_upper(c, start);
   if (!upper || !lower || !start || !solvable) return false;
   check_affine(c);
+  check_coupled_sets(c);
   if (diagnostics_errors(build_diagnostics(c->build)) != errors) return false;
   Func *step = step_func(c, &ok);
   if (diagnostics_errors(build_diagnostics(c->build)) != errors || !ok) return false;

@@ -148,15 +148,8 @@ Staged *bundle_unflatten(Context *c, Value *flat, const Staged *like) {
 static Staged *call_constraints(const Call *call, void *self) {
   Context *c = self;
   Stage *stage = c->stage;
-  if (call->positional_count != 2 || call->named_count) {
-    Diagnostic *d = mistake(c->e, E0304, call->span, "`g` takes the upper and the lower variables");
-    diagnostic_help(d, "write `g(x, y)`");
-    return staged_poison;
-  }
-  Staged *x = bundle_argument(c, call->positional[0], &stage->upper, call->spans[0], "`g`");
-  if (staged_is_poison(x)) return x;
-  Staged *y = bundle_argument(c, call->positional[1], &stage->lower, call->spans[1], "`g`");
-  if (staged_is_poison(y)) return y;
+  Staged *x, *y;
+  if (!pair_arguments(c, call, "g", "g(x, y)", &x, &y)) return staged_poison;
   return constraints_at(c, stage, &stage->lower, x, y, call->span);
 }
 

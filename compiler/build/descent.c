@@ -40,7 +40,7 @@ static Staged *descent_body(Evaluator *e, Value *counter, Staged *carries, void 
                                                         descent->kept ? iteration : counter,
                                                         iteration, states + 1, descent->span);
   moving_leave(c, saved, descent->optimizer);
-  states[0] = project_level(c, &c->stage->lower, next, descent->span);
+  states[0] = project_level(c, c->stage, &c->stage->lower, descent->x, next);
   c->iteration = before;
   e->dynamic = dynamic;
   for (int i = 0; i <= count; i++)

@@ -29,9 +29,9 @@ static Staged *vector(Context *c, Staged *bundle) {
   return staged_is_poison(bundle) ? bundle : staged_tensor(c->e, bundle_flatten(c, bundle));
 }
 
-static Staged *project_pair(Context *c, Staged *x, Staged *y, Span span) {
-  x = project_level(c, &c->stage->upper, x, span);
-  y = project_level(c, &c->stage->lower, y, span);
+static Staged *project_pair(Context *c, Staged *x, Staged *y) {
+  x = project_level(c, c->stage, &c->stage->upper, NULL, x);
+  y = project_level(c, c->stage, &c->stage->lower, x, y);
   if (staged_is_poison(x) || staged_is_poison(y)) return staged_poison;
   Staged *parts[] = {x, y};
   return staged_tuple(c->e, parts, 2);
@@ -40,7 +40,7 @@ static Staged *project_pair(Context *c, Staged *x, Staged *y, Span span) {
 static Staged *call_sets(const Call *call, void *self) {
   Context *c = self;
   Staged *z = bundle_unflatten(c, call->positional[0]->tensor, pair_like(c));
-  return vector(c, project_pair(c, z->tree.children[0], z->tree.children[1], call->span));
+  return vector(c, project_pair(c, z->tree.children[0], z->tree.children[1]));
 }
 
 static Staged *call_values(const Call *call, void *self) {
@@ -69,7 +69,7 @@ static Staged *missing_joint(Context *c, Span span) {
 }
 
 static Staged *project_joint(Context *c, Staged *x, Staged *y, Span span) {
-  Staged *pair = project_pair(c, x, y, span);
+  Staged *pair = project_pair(c, x, y);
   if (c->stage->sample || !c->stage->lower.constraints.count) return pair;
   Staged *solver = setting_function(c, "joint");
   if (!solver) return missing_joint(c, span);
@@ -92,18 +92,8 @@ static Staged *project_joint(Context *c, Staged *x, Staged *y, Span span) {
 
 static Staged *call_project(const Call *call, void *self) {
   Context *c = self;
-  if (call->positional_count != 2 || call->named_count) {
-    Diagnostic *d =
-        mistake(c->e, E0304, call->span, "`project` takes the upper and the lower variables");
-    diagnostic_help(d, "write `project(x, y)`");
-    return staged_poison;
-  }
-  Staged *x =
-      bundle_argument(c, call->positional[0], &c->stage->upper, call->spans[0], "`project`");
-  if (staged_is_poison(x)) return x;
-  Staged *y =
-      bundle_argument(c, call->positional[1], &c->stage->lower, call->spans[1], "`project`");
-  if (staged_is_poison(y)) return y;
+  Staged *x, *y;
+  if (!pair_arguments(c, call, "project", "project(x, y)", &x, &y)) return staged_poison;
   return project_joint(c, x, y, call->span);
 }
 

@@ -27,15 +27,20 @@ static Staged *call_project_x(const Call *call, void *self) {
   if (!one_argument(call, "project_x", "project_x(x)")) return staged_poison;
   Staged *x =
       bundle_argument(c, call->positional[0], &c->stage->upper, call->spans[0], "`project_x`");
-  return project_level(c, &c->stage->upper, x, call->span);
+  return project_level(c, c->stage, &c->stage->upper, NULL, x);
 }
 
+// `project_y(y)` is onto the sets of the step's x; `project_y(s, y)` is a function of s, too.
 static Staged *call_project_y(const Call *call, void *self) {
   Context *c = self;
+  Staged *x = c->method_state->x, *y = NULL;
+  if (call->positional_count == 2) {
+    if (!pair_arguments(c, call, "project_y", "project_y(x, y)", &x, &y)) return staged_poison;
+    return project_level(c, c->stage, &c->stage->lower, x, y);
+  }
   if (!one_argument(call, "project_y", "project_y(y)")) return staged_poison;
-  Staged *y =
-      bundle_argument(c, call->positional[0], &c->stage->lower, call->spans[0], "`project_y`");
-  return project_level(c, &c->stage->lower, y, call->span);
+  y = bundle_argument(c, call->positional[0], &c->stage->lower, call->spans[0], "`project_y`");
+  return project_level(c, c->stage, &c->stage->lower, x, y);
 }
 
 static Staged *call_start(const Call *call, void *self) {
@@ -498,7 +503,7 @@ const char *methods_that_accept(Context *c, const char *first, const char *secon
   return count ? text_string(&list) : NULL;
 }
 
-static void refuse(Context *c, const char *what, Span span, const char *label, const char *first,
+void method_refuse(Context *c, const char *what, Span span, const char *label, const char *first,
                    const char *second) {
   const Instance *method = c->stage->method;
   Diagnostic *d = report(build_diagnostics(c->build), E0420, method->span,
@@ -523,7 +528,7 @@ static bool check_constraints(Context *c) {
     bool equality = constraint_is_equality(clause);
     const char *word = equality ? "equality" : "coupled";
     if (method_accepts(method, word, "constraints")) continue;
-    refuse(c, equality ? "equality constraints of the lower level" : "lower constraints",
+    method_refuse(c, equality ? "equality constraints of the lower level" : "lower constraints",
            clause->span, "a constraint of the lower level", word, "constraints");
     return false;
   }
@@ -535,12 +540,12 @@ static bool check_clauses(Context *c) {
   const Node *method = stage->method->node;
   bool ok = check_constraints(c);
   if (stage->lower.proxes.count && !method_accepts(method, "nonsmooth", "lower")) {
-    refuse(c, "a prox term of the lower level", stage->lower.proxes.data[0]->span,
+    method_refuse(c, "a prox term of the lower level", stage->lower.proxes.data[0]->span,
            "it has no derivative", "nonsmooth", "lower");
     ok = false;
   }
   if (stage->upper.updates.count && !method_accepts(method, "discrete", "upper")) {
-    refuse(c, "an upper variable that is moved by a formula", stage->upper.updates.data[0]->span,
+    method_refuse(c, "an upper variable that is moved by a formula", stage->upper.updates.data[0]->span,
            "it moves the variable", "discrete", "upper");
     ok = false;
   }
@@ -553,7 +558,7 @@ bool method_check_traits(Context *c) {
   bool ok = check_clauses(c);
   if (stage->above && !method_accepts(method, "levels", NULL)) {
     bool family = stage->family != NULL;
-    refuse(c, family ? "families" : "more than one lower level", stage->lower.node->span,
+    method_refuse(c, family ? "families" : "more than one lower level", stage->lower.node->span,
            family ? "one lower problem per row: its solution is a function of what is above"
                   : "its solution is a function of what is above",
            "levels", NULL);
@@ -564,7 +569,7 @@ bool method_check_traits(Context *c) {
     while (!variable->node->as.var.set) variable++;
     const char *what =
         arena_printf(c->build->arena, "a lower variable in a set (`%s`)", variable->name);
-    refuse(c, what, variable->node->as.var.set->span, "it may not leave this set", "projected",
+    method_refuse(c, what, variable->node->as.var.set->span, "it may not leave this set", "projected",
            "lower");
     ok = false;
   }

@@ -209,6 +209,23 @@ Staged *bundle_argument(Context *c, Staged *value, const Level *level, Span span
   return fit_like(c->e, value, level->like, false, span, what);
 }
 
+bool pair_bundles(Context *c, const Call *call, const char *who, Staged **x, Staged **y) {
+  *x = bundle_argument(c, call->positional[0], &c->stage->upper, call->spans[0], who);
+  if (staged_is_poison(*x)) return false; // exchanged arguments are one mistake
+  *y = bundle_argument(c, call->positional[1], &c->stage->lower, call->spans[1], who);
+  return !staged_is_poison(*y);
+}
+
+bool pair_arguments(Context *c, const Call *call, const char *name, const char *form, Staged **x,
+                    Staged **y) {
+  if (call->positional_count == 2 && !call->named_count)
+    return pair_bundles(c, call, arena_printf(c->build->arena, "`%s`", name), x, y);
+  Diagnostic *d =
+      mistake(c->e, E0304, call->span, "`%s` takes the upper and the lower variables", name);
+  diagnostic_help(d, "write `%s`", form);
+  return false;
+}
+
 typedef struct Objective {
   Context *context;
   bool upper;
@@ -219,17 +236,10 @@ static Staged *call_objective(const Call *call, void *self) {
   const Objective *objective = self;
   Context *c = objective->context;
   Stage *stage = c->stage;
-  const char *name = objective->upper ? "`F`" : "`f`";
-  if (call->positional_count != 2 || call->named_count) {
-    Diagnostic *d =
-        mistake(c->e, E0304, call->span, "%s takes the upper and the lower variables", name);
-    diagnostic_help(d, "write `%s(x, y)`", objective->upper ? "F" : "f");
+  Staged *x, *y;
+  const char *name = objective->upper ? "F" : "f";
+  if (!pair_arguments(c, call, name, objective->upper ? "F(x, y)" : "f(x, y)", &x, &y))
     return staged_poison;
-  }
-  Staged *x = bundle_argument(c, call->positional[0], &stage->upper, call->spans[0], name);
-  if (staged_is_poison(x)) return staged_poison; // exchanged arguments are one mistake
-  Staged *y = bundle_argument(c, call->positional[1], &stage->lower, call->spans[1], name);
-  if (staged_is_poison(y)) return staged_poison;
   return objective->upper ? merit_value(c, stage, x, y, call->span)
                           : objective_value(c, stage, &stage->lower, x, y, call->span);
 }

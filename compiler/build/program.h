@@ -475,6 +475,11 @@ const Level *objective_level(const void *self, Context **c);
 /// u -> f(x, u) for a fixed x.
 Staged *lower_function(Context *c, Staged *x);
 Staged *bundle_argument(Context *c, Staged *value, const Level *level, Span span, const char *who);
+/// The first two arguments of a call in a method as upper and lower variables; false after a report.
+bool pair_bundles(Context *c, const Call *call, const char *who, Staged **x, Staged **y);
+/// The same of a call `form` that has no others.
+bool pair_arguments(Context *c, const Call *call, const char *name, const char *form, Staged **x,
+                    Staged **y);
 /// Evaluates `ensure` clauses of both levels at the open point.
 void ensures_evaluate(Context *c, const Level *level);
 uint64_t place_hash(const char *kind, const char *name);
@@ -527,8 +532,8 @@ void instance_leave(const Instance *instance, const Dynamic *saved);
 
 // ---------------------------------------------------------------- sets.c
 
-/// Projects a level's bundle on the declared sets.
-Staged *project_level(Context *c, const Level *level, Staged *bundle, Span span);
+/// Projects a level's bundle on the declared sets, whose arguments see the variables `x` above.
+Staged *project_level(Context *c, Stage *stage, const Level *level, Staged *x, Staged *bundle);
 bool level_has_sets(const Level *level);
 
 /// A function of a set by name; NULL when it has none.
@@ -575,7 +580,7 @@ Staged *prox_value(Context *c, Stage *stage, const Level *level, Staged *x, Stag
                    Staged *objective);
 /// The proximal map of a level: of its terms, then onto its sets.
 Staged *prox_level(Context *c, Stage *stage, const Level *level, Staged *x, Staged *bundle,
-                   Staged *step, Span span);
+                   Staged *step);
 Staged *prox_y_function(Context *c);
 bool prox_check(Context *c, const Level *level);
 
@@ -676,6 +681,9 @@ bool method_descends(const Stage *stage);
 bool method_accepts(const Node *method, const char *first, const char *second);
 /// Names of the methods of every file that accept a trait, for help; NULL: none.
 const char *methods_that_accept(Context *c, const char *first, const char *second);
+/// E0420: the method of the stage does not accept `what`, which stands at `span`.
+void method_refuse(Context *c, const char *what, Span span, const char *label, const char *first,
+                   const char *second);
 /// Reports E0420 / E0405 mistakes that need no evaluation.
 bool method_check_traits(Context *c);
 

@@ -106,9 +106,9 @@ static Staged *term_prox(Context *c, const Node *clause, Staged *variable, Stage
 }
 
 Staged *prox_level(Context *c, Stage *stage, const Level *level, Staged *x, Staged *bundle,
-                   Staged *step, Span span) {
+                   Staged *step) {
   if (stage->sample || staged_is_poison(bundle)) return bundle;
-  if (!level->proxes.count) return project_level(c, level, bundle, span);
+  if (!level->proxes.count) return project_level(c, stage, level, x, bundle);
   size_t count = level->variables.count;
   Staged **values = ARENA_ARRAY(c->build->arena, Staged *, count + 1);
   Point *point = point_open(c, stage, level == &stage->upper ? NULL : x, NULL);
@@ -120,24 +120,22 @@ Staged *prox_level(Context *c, Stage *stage, const Level *level, Staged *x, Stag
     ok = !staged_is_poison(values[i]);
   }
   point_close(c, point);
-  return ok ? project_level(c, level, level_bundle(c, level, values), span) : staged_poison;
+  return ok ? project_level(c, stage, level, x, level_bundle(c, level, values)) : staged_poison;
 }
 
 // ---- prox_y in methods
 
 static Staged *call_prox_y(const Call *call, void *self) {
   Context *c = self;
+  Staged *x, *y;
   if (call->positional_count != 3 || call->named_count) {
     Diagnostic *d =
         mistake(c->e, E0304, call->span, "`prox_y` takes the upper variables, a point and a step");
     diagnostic_help(d, "write `prox_y(x, y - step * grad(fn w -> f(x, w), y), step)`");
     return staged_poison;
   }
-  Staged *x = bundle_argument(c, call->positional[0], &c->stage->upper, call->spans[0], "`prox_y`");
-  if (staged_is_poison(x)) return x;
-  Staged *y = bundle_argument(c, call->positional[1], &c->stage->lower, call->spans[1], "`prox_y`");
-  if (staged_is_poison(y)) return y;
-  return prox_level(c, c->stage, &c->stage->lower, x, y, call->positional[2], call->span);
+  if (!pair_bundles(c, call, "`prox_y`", &x, &y)) return staged_poison;
+  return prox_level(c, c->stage, &c->stage->lower, x, y, call->positional[2]);
 }
 
 Staged *prox_y_function(Context *c) {

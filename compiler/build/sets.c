@@ -1,7 +1,8 @@
 // Sets of level variables: projection leaf by leaf.
 //
-// Enters: `var w: f64[d] in box(0.0, 1.0)`. Leaves: the bundle with `project` of the set applied to
-// every leaf of every variable that has one.
+// Enters: `var w: f64[d] in box(0.0, 1.0)`, whose arguments may use what stands above the level, and
+// the values x of that. Leaves: the bundle with `project` of the set applied to every leaf of every
+// variable that has one: a function of the bundle and of x.
 #include "build/program.h"
 
 #include <string.h>
@@ -67,16 +68,18 @@ static Staged *project_variable(Context *c, const LevelVariable *variable, Stage
   return staged_rebuild(c->e, value, &next);
 }
 
-Staged *project_level(Context *c, const Level *level, Staged *bundle, Span span) {
-  (void)span;
-  if (staged_is_poison(bundle) || !level_has_sets(level)) return bundle;
+Staged *project_level(Context *c, Stage *stage, const Level *level, Staged *x, Staged *bundle) {
+  if (stage->sample || staged_is_poison(bundle) || !level_has_sets(level)) return bundle;
   size_t count = level->variables.count;
   Staged **values = ARENA_ARRAY(c->build->arena, Staged *, count + 1);
-  for (size_t i = 0; i < count; i++) {
+  Point *point = point_open(c, stage, level == &stage->upper ? NULL : x, NULL);
+  bool ok = true;
+  for (size_t i = 0; i < count && ok; i++) {
     const LevelVariable *variable = &level->variables.data[i];
     values[i] = level_part(level, bundle, i);
     if (variable->node->as.var.set) values[i] = project_variable(c, variable, values[i]);
-    if (staged_is_poison(values[i])) return values[i];
+    ok = !staged_is_poison(values[i]);
   }
-  return level_bundle(c, level, values);
+  point_close(c, point);
+  return ok ? level_bundle(c, level, values) : staged_poison;
 }

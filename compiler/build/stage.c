@@ -318,7 +318,7 @@ Staged *start_bundle(Context *c, Stage *stage, const Level *level, Staged *x, Sp
   Staged **values = ARENA_ARRAY(c->build->arena, Staged *, count + 1);
   for (size_t i = 0; i < count; i++)
     values[i] = point_value(c, point, level->variables.data[i].node->as.var.binding, span);
-  Staged *bundle = project_level(c, level, level_bundle(c, level, values), span);
+  Staged *bundle = project_level(c, stage, level, x, level_bundle(c, level, values));
   point_close(c, point);
   c->e->dynamic = dynamic;
   return bundle;

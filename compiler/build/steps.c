@@ -110,7 +110,7 @@ static Staged *update_variables(Context *c, const StepResult *result, Staged *x)
   }
   c->e->dynamic.place = place;
   point_close(c, point);
-  return ok ? project_level(c, level, level_bundle(c, level, values), level->node->span)
+  return ok ? project_level(c, c->stage, level, NULL, level_bundle(c, level, values))
             : staged_poison;
 }
 
@@ -139,7 +139,7 @@ static void move_upper(Context *c, const State *state, StepResult *result) {
   Staged *moved = optimizer_update(optimizer, state->x, result->hypergradient, state->t, state->t,
                                    states, optimizer->span);
   moving_leave(c, saved, optimizer);
-  moved = project_level(c, &c->stage->upper, moved, optimizer->span);
+  moved = project_level(c, c->stage, &c->stage->upper, NULL, moved);
   next->x = update_variables(c, result, moved);
 }
 

@@ -48,7 +48,7 @@ static void output_hypergradient(Context *c, const State *state, Span span) {
   StepResult step;
   if (!step_run(c, state, &step) || !step.hypergradient) return;
   Staged *moved = operate_binary(c->e, BIN_SUB, state->x, step.hypergradient, span);
-  moved = project_level(c, upper, moved, span);
+  moved = project_level(c, c->stage, upper, NULL, moved);
   Staged *gap = operate_binary(c->e, BIN_SUB, state->x, moved, span);
   output_number(c, "stationarity", norm(c, gap, span), false, VALUE_STATIONARITY);
   Staged *given = step.hypergradient;

@@ -370,6 +370,7 @@ static void check_move(Checker *c, View *view, Node *move, NameTable *reports) {
 static const char *const lower_traits[] = {"smooth",     "nonsmooth", "convex",       "nonconvex",
                                            "stochastic", "projected", "unconstrained"};
 static const char *const other_traits[][2] = {{"coupled", "constraints"},
+                                              {"coupled", "sets"},
                                               {"equality", "constraints"},
                                               {"discrete", "upper"},
                                               {"levels", NULL}};
@@ -380,7 +381,7 @@ static bool is_trait(Name first, Name second) {
   for (size_t i = 0; i < sizeof other_traits / sizeof *other_traits; i++) {
     if (strcmp(first, other_traits[i][0]) != 0) continue;
     const char *wanted = other_traits[i][1];
-    return wanted ? second && strcmp(second, wanted) == 0 : !second;
+    if (wanted ? second && strcmp(second, wanted) == 0 : !second) return true;
   }
   return false;
 }
