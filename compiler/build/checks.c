@@ -429,6 +429,7 @@ static bool check_nested(Context *c, Stage *nested, bool solvable) {
   Func *upper = lower && start && solvable ? objectives_above(c, nested) : NULL;
   if (upper) check_coupled_sets(c);
   Func *derivative = upper ? derivative_above(c, nested) : NULL;
+  if (lower) check_idle_constraints(c, &nested->lower);
   bool ok = derivative && diagnostics_errors(build_diagnostics(c->build)) == errors;
   if (ok && c->build->options->check_levels) check_levels(c, upper, lower, start, derivative);
   ok = ok && diagnostics_errors(build_diagnostics(c->build)) == errors;

@@ -211,25 +211,28 @@ static const Level *find_level(const Stage *stage, const Binding *binding, size_
   return NULL;
 }
 
-static Staged *dual_of(Context *c, const State *state, const Level *level, size_t index,
-                       Span span) {
+// Multipliers stand in the state of the method; those of a problem below others, which has none
+// between steps, are what a step from its solution leaves.
+static Staged *dual_of(Context *c, const State *state, const Level *level, size_t index, Staged *x,
+                       Staged *y, Span span) {
   const Stage *stage = c->stage;
   const Node *method = stage->method ? stage->method->node : NULL;
+  const Binding *dual = method_dual(method);
   if (level == &stage->upper)
     return no_value(c, span,
                     "a constraint of the upper level has no multiplier: the solve block "
                     "says how it is kept");
-  if (!state) {
+  if (dual && stage->above)
+    return constraint_part(level, method_multipliers(c, x, y), index);
+  if (!state && !stage->above) {
     Diagnostic *d = report(build_diagnostics(c->build), E0207, span,
                            "multipliers are known between the steps of a run");
     diagnostic_help(d, "use `dual` in reports, `stop`, `state .. then` and tests");
     return staged_poison;
   }
-  for (int i = 0; method && i < state->method_count; i++) {
-    const Node *node = method->as.method.states.data[i];
-    if (node->kind == NODE_STATE && strcmp(node->as.state.name.name, "dual") == 0)
+  for (int i = 0; dual && i < state->method_count; i++)
+    if (method->as.method.states.data[i]->as.state.binding == dual)
       return constraint_part(level, state->method[i], index);
-  }
   Diagnostic *d = report(build_diagnostics(c->build), E0207, span, "`%s` keeps no multipliers",
                          method ? instance_name(stage->method) : "this stage");
   diagnostic_help(d, "a method that does has a `state dual: constraints`, like kkt");
@@ -242,24 +245,62 @@ static Value *leaf_violation(Context *c, Value *leaf, bool equality) {
   return ir_binary(b, OP_MAX, leaf, ir_zero(b, leaf->type));
 }
 
+// What is asked of a constraint.
+typedef struct Asking {
+  Builtin builtin;
+  const Binding *binding;
+  Span span;
+} Asking;
+
+static Staged *answer(Context *c, const Asking *asking, const State *state, Staged *x, Staged *y) {
+  size_t index;
+  const Level *level = find_level(c->stage, asking->binding, &index);
+  if (asking->builtin == BUILTIN_DUAL) return dual_of(c, state, level, index, x, y, asking->span);
+  Staged *bundle = constraints_at(c, c->stage, level, x, y, asking->span);
+  Staged *part = constraint_part(level, bundle, index);
+  if (staged_is_poison(part)) return part;
+  bool equality = constraint_is_equality(level->constraints.data[index]);
+  return staged_tensor(c->e, leaf_violation(c, part->tensor, equality));
+}
+
+static Staged *answer_at(Context *c, Point *point, void *self) {
+  return answer(c, self, NULL, point->x, point->y);
+}
+
+static Stage *find_below(Stage *stage, const Binding *binding) {
+  size_t index;
+  for (size_t i = 0; i < stage->nested.count; i++) {
+    Stage *nested = stage->nested.data[i];
+    Stage *found = find_level(nested, binding, &index) ? nested : find_below(nested, binding);
+    if (found) return found;
+  }
+  return NULL;
+}
+
+static Staged *answer_below(Context *c, Point *point, void *self) {
+  const Asking *asking = self;
+  Stage *owner = find_below(point->stage, asking->binding);
+  return nested_evaluate(c, point, owner, answer_at, self, asking->span);
+}
+
 // `dual(margin)` and `violation(margin)`: check has bound the name to a constraint.
 Staged *constraint_builtin(const Call *call, Builtin builtin, Context *c) {
   const Object *object =
       call->positional[0]->kind == STAGED_OBJECT ? call->positional[0]->object : NULL;
   if (!object || object->kind != OBJECT_CONSTRAINT) return staged_poison;
+  Asking asking = {builtin, object->binding, call->span};
   size_t index;
-  const Level *level = c->stage ? find_level(c->stage, object->binding, &index) : NULL;
-  if (!level)
-    return no_value(c, call->span, "`%s` is a constraint of another stage", object->binding->name);
-  const State *state;
-  Staged *x, *y;
-  if (!standing_at(c, &state, &x, &y, call->span)) return staged_poison;
-  if (builtin == BUILTIN_DUAL) return dual_of(c, state, level, index, call->span);
-  Staged *bundle = constraints_at(c, c->stage, level, x, y, call->span);
-  Staged *part = constraint_part(level, bundle, index);
-  if (staged_is_poison(part)) return part;
-  bool equality = constraint_is_equality(level->constraints.data[index]);
-  return staged_tensor(c->e, leaf_violation(c, part->tensor, equality));
+  if (c->stage && find_level(c->stage, object->binding, &index)) {
+    const State *state;
+    Staged *x, *y;
+    if (!standing_at(c, &state, &x, &y, call->span)) return staged_poison;
+    return answer(c, &asking, state, x, y);
+  }
+  if (!c->stage || !find_below(c->stage, object->binding))
+    return no_value(c, call->span, "`%s` is a constraint of another stage or of a level above",
+                    object->binding->name);
+  if (c->point) return answer_below(c, c->point, &asking);
+  return test_evaluate(c, answer_below, &asking, call->span);
 }
 
 // The name itself is no value: only the two functions take it.
@@ -273,30 +314,66 @@ Staged *constraint_object(Context *c, const Binding *binding) {
 
 // ---- the largest violation of all
 
-static Value *level_violation(Context *c, const Level *level, Staged *x, Staged *y, Value *most) {
+static Value *larger(Context *c, Value *most, Value *value) {
   Builder *b = &c->e->builder;
+  if (value->type->rank) {
+    const Dim *entries = type_entries(c->module, value->type);
+    const Type *flat = type_get(c->module, value->type->dtype, 1, &entries);
+    value = ir_reduce(b, OP_REDUCE_MAX, ir_reshape(b, value, flat), 1u);
+  }
+  return most ? ir_binary(b, OP_MAX, most, value) : value;
+}
+
+static Value *level_violation(Context *c, const Level *level, Staged *x, Staged *y, Value *most) {
+  if (!level->constraints.count) return most;
   Staged *bundle = constraints_at(c, c->stage, level, x, y, level->node->span);
   if (staged_is_poison(bundle)) return most;
   ValueList leaves = {0};
   staged_leaves(c->e, bundle, &leaves);
   for (size_t i = 0; i < level->constraints.count; i++) {
-    Value *value =
-        leaf_violation(c, leaves.data[i], constraint_is_equality(level->constraints.data[i]));
-    if (value->type->rank) {
-      const Dim *entries = type_entries(c->module, value->type);
-      const Type *flat = type_get(c->module, value->type->dtype, 1, &entries);
-      value = ir_reduce(b, OP_REDUCE_MAX, ir_reshape(b, value, flat), 1u);
-    }
-    most = most ? ir_binary(b, OP_MAX, most, value) : value;
+    bool equality = constraint_is_equality(level->constraints.data[i]);
+    most = larger(c, most, leaf_violation(c, leaves.data[i], equality));
   }
   return most;
 }
 
-Value *stage_violation(Context *c, Staged *x, Staged *y) {
-  Value *most = level_violation(c, &c->stage->upper, x, y, NULL);
-  return c->stage->single ? most : level_violation(c, &c->stage->lower, x, y, most);
+static Staged *violation_at(Context *c, Point *point, void *self) {
+  (void)self;
+  Value *most = level_violation(c, &c->stage->lower, point->x, point->y, NULL);
+  return most ? staged_tensor(c->e, most) : staged_poison;
 }
 
-bool stage_is_constrained(const Stage *stage) {
-  return stage->upper.constraints.count || stage->lower.constraints.count;
+typedef struct Violations {
+  Context *context;
+  Point *point;
+  Value *most;
+} Violations;
+
+// One for each row of the families around, if there are any.
+static void add_nested_violation(Stage *nested, void *self) {
+  Violations *v = self;
+  Context *c = v->context;
+  if (!nested->lower.constraints.count) return;
+  Staged *value =
+      nested_evaluate(c, v->point, nested, violation_at, NULL, nested->lower.node->span);
+  if (!staged_is_poison(value)) v->most = larger(c, v->most, value->tensor);
+}
+
+Value *stage_violation(Context *c, Point *point) {
+  Value *most = level_violation(c, &c->stage->upper, point->x, point->y, NULL);
+  if (!c->stage->single)
+    most = level_violation(c, &c->stage->lower, point->x, point->y, most);
+  Violations violations = {c, point, most};
+  nested_each(c->stage, add_nested_violation, &violations);
+  return violations.most;
+}
+
+static void find_constrained(Stage *nested, void *self) {
+  *(bool *)self |= nested->lower.constraints.count > 0;
+}
+
+bool stage_is_constrained(Stage *stage) {
+  bool found = stage->upper.constraints.count || stage->lower.constraints.count;
+  nested_each(stage, find_constrained, &found);
+  return found;
 }

@@ -198,7 +198,11 @@ static void add_violation(Context *c, ReportRows *rows, const StepResult *step) 
   Name name = intern(c->build->compilation->names, "infeasibility");
   for (size_t i = 0; i < rows->list.count; i++)
     if (rows->list.data[i].name == name) return; // the user's own
-  Value *value = stage_violation(c, step->x_step, step->y_step);
+  c->solved = step->next.nested;
+  Point *point = point_open(c, c->stage, step->x_step, step->y_step);
+  Value *value = stage_violation(c, point);
+  point_close(c, point);
+  c->solved = NULL;
   if (value) add_report(c, rows, name, staged_tensor(c->e, value), c->stage->upper.node->span);
 }
 

@@ -377,9 +377,11 @@ static bool can_ensure(Context *c, const NodeList *steps, size_t index, const bo
   return true;
 }
 
-// Marks the statements that `y` at the end of the step block comes from.
-static void find_needed(Context *c, const NodeList *steps, Needs *needs, bool *needed) {
+// Marks the statements that `y`, and a state where one is wanted, come from at the end of the block.
+static void find_needed(Context *c, const NodeList *steps, const Binding *state, Needs *needs,
+                        bool *needed) {
   needs->bindings = map_create(c->build->arena);
+  if (state) map_put(needs->bindings, state, (void *)(uintptr_t)state);
   for (size_t i = steps->count; i > 0; i--) {
     const Node *step = steps->data[i - 1];
     needed[i - 1] = (step->kind == NODE_LET && binds_needed(needs, step->as.let.pattern)) ||
@@ -408,13 +410,14 @@ static bool same_values(Evaluator *e, const Staged *a, const Staged *b) {
   return true;
 }
 
-Staged *method_solution(Context *c, Staged *x, Staged *y) {
+// What a step leaves that starts at (x, y): the lower variables, or the state `wanted`.
+static Staged *step_leaves(Context *c, Staged *x, Staged *y, const Binding *wanted) {
   Instance *method = c->stage->method;
   const NodeList *states = &method->node->as.method.states;
   const NodeList *steps = &method->node->as.method.steps;
   Needs needs = {0};
   bool *needed = ARENA_ARRAY(c->build->arena, bool, steps->count + 1);
-  find_needed(c, steps, &needs, needed);
+  find_needed(c, steps, wanted, &needs, needed);
   if (needs.implicit[IMPLICIT_UPPER_OBJECTIVE])
     return no_solution(c, "the lower variables that `%s` gives depend on the upper objective");
   State *inside = ARENA_NEW(c->build->arena, State);
@@ -436,10 +439,30 @@ Staged *method_solution(Context *c, Staged *x, Staged *y) {
     if (needed[i]) run_move(c, steps->data[i], &environment);
   }
   instance_leave(method, &chosen);
-  Staged *solved = present(environment, IMPLICIT_Y, y, NULL);
+  Staged *solved = wanted ? environment_find(environment, wanted)
+                          : present(environment, IMPLICIT_Y, y, NULL);
   leave_method(c, &saved);
+  return solved;
+}
+
+Staged *method_solution(Context *c, Staged *x, Staged *y) {
+  Staged *solved = step_leaves(c, x, y, NULL);
   if (staged_is_poison(solved) || !same_values(c->e, solved, y)) return solved;
   return no_solution(c, "a step of `%s` leaves the lower variables where they are");
+}
+
+const Binding *method_dual(const Node *method) {
+  for (size_t i = 0; method && i < method->as.method.states.count; i++) {
+    const Node *node = method->as.method.states.data[i];
+    if (node->kind == NODE_STATE && strcmp(node->as.state.name.name, "dual") == 0)
+      return node->as.state.binding;
+  }
+  return NULL;
+}
+
+Staged *method_multipliers(Context *c, Staged *x, Staged *y) {
+  const Binding *dual = method_dual(c->stage->method->node);
+  return dual ? step_leaves(c, x, y, dual) : NULL;
 }
 
 // ---- what a method mentions
@@ -512,9 +535,6 @@ void method_refuse(Context *c, const char *what, Span span, const char *label, c
   const char *others = methods_that_accept(c, first, second);
   if (others)
     diagnostic_help(d, "methods that do: %s", others);
-  else if (c->stage->above)
-    diagnostic_help(d, "no method that solves a level below others does: write a set "
-                       "(`in box(..)`) or a penalty in the objective");
   else
     diagnostic_help(d, "no method of the library does yet");
 }

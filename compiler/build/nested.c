@@ -102,6 +102,7 @@ bool nested_type(Context *c, Stage *stage) {
     take_upper(c, nested);
     nested->index = root->nested_count++;
     ok = level_complete(c, nested, &nested->lower) && family_states(c, nested);
+    ok = ok && prox_check(c, &nested->lower);
     ok = ok && level_type(c, &nested->upper) && level_type(c, &nested->lower);
     if (ok && nested->family) {
       Point *point = point_open(c, root, NULL, NULL);

@@ -557,9 +557,10 @@ Staged *cone_function(Context *c);
 /// `dual(c)`, `violation(c)`.
 Staged *constraint_builtin(const Call *call, Builtin builtin, Context *c);
 Staged *constraint_object(Context *c, const Binding *binding);
-/// The largest violation of all constraints of the stage; NULL without constraints.
-Value *stage_violation(Context *c, Staged *x, Staged *y);
-bool stage_is_constrained(const Stage *stage);
+/// The largest violation of all constraints of the stage at a point, those of the problems below
+/// included; NULL without constraints.
+Value *stage_violation(Context *c, Point *point);
+bool stage_is_constrained(Stage *stage);
 /// All leaves as one vector, and back.
 Value *bundle_flatten(Context *c, Staged *bundle);
 Staged *bundle_unflatten(Context *c, Value *flat, const Staged *like);
@@ -669,6 +670,10 @@ void method_start(Context *c, State *state);
 /// The lower variables that the step leaves, as a function of x: what only the hypergradient, the
 /// states and the reports need is left out.
 Staged *method_solution(Context *c, Staged *x, Staged *y);
+/// The state `dual` of a method, where multipliers are; NULL where it has none.
+const Binding *method_dual(const Node *method);
+/// The multipliers that a step leaves which starts at a lower solution; NULL without that state.
+Staged *method_multipliers(Context *c, Staged *x, Staged *y);
 /// Runs the step block on a state. False after errors.
 bool method_run(Context *c, const State *state, MethodResult *result);
 Staged *method_report(Context *c, const Deferred *report);
@@ -789,6 +794,8 @@ const State *test_results(Context *c, Stage *stage, Span span);
 Staged *test_member(Context *c, Stage *stage, const Binding *binding, Span span);
 /// What names of a test mean (level variables, reports, hypergradient, ...).
 Staged *test_name(Context *c, const Binding *binding, Span span);
+/// Evaluates something at the point of the stage where the test stands.
+Staged *test_evaluate(Context *c, NestedFunction function, void *self, Span span);
 /// The point that `dual` and `violation` speak of; false after a report. `*state` may be NULL.
 bool standing_at(Context *c, const State **state, Staged **x, Staged **y, Span span);
 /// Notes which variable each `hypergradient(t)` below `node` asks for.

@@ -456,15 +456,8 @@ static Staged *method_report_now(Context *c, const Binding *binding, Span span) 
   return no_value(c, span, "the method of this solve block does not report `%s`", binding->name);
 }
 
-// Lets, batches, states and reports of the levels, at the present point.
-static Staged *level_now(Context *c, const Binding *binding, Span span) {
-  TestRun *test = c->test;
-  bool known = map_has(test->stage->names, binding);
-  if (!known && binding->kind == BIND_REPORT && binding->owner &&
-      binding->owner->kind == ITEM_METHOD)
-    return method_report_now(c, binding, span);
-  bool file_report = binding->kind == BIND_REPORT && binding->node;
-  if (!known && !file_report) return NULL;
+Staged *test_evaluate(Context *c, NestedFunction function, void *self, Span span) {
+  const TestRun *test = c->test;
   Dynamic dynamic = c->e->dynamic;
   stand(c);
   Staged *y = test->stage->single                         ? NULL
@@ -474,11 +467,35 @@ static Staged *level_now(Context *c, const Binding *binding, Span span) {
   Point *point = point_open(c, test->stage, test->now.x, y);
   c->solved = NULL;
   if (test->ran) point->state = &test->now;
-  Staged *value = known ? point_value(c, point, binding, span)
-                        : evaluate(c->e, binding->node->as.report.value, NULL, NULL);
+  Staged *value = function(c, point, self);
   point_close(c, point);
   c->e->dynamic = dynamic;
   return value;
+}
+
+typedef struct Wanted {
+  const Binding *binding; // of the levels, or else
+  const Node *expression; // of a report of the file
+  Span span;
+} Wanted;
+
+static Staged *wanted_value(Context *c, Point *point, void *self) {
+  const Wanted *wanted = self;
+  return wanted->binding ? point_value(c, point, wanted->binding, wanted->span)
+                         : evaluate(c->e, wanted->expression, NULL, NULL);
+}
+
+// Lets, batches, states and reports of the levels, at the present point.
+static Staged *level_now(Context *c, const Binding *binding, Span span) {
+  TestRun *test = c->test;
+  bool known = map_has(test->stage->names, binding);
+  if (!known && binding->kind == BIND_REPORT && binding->owner &&
+      binding->owner->kind == ITEM_METHOD)
+    return method_report_now(c, binding, span);
+  bool file_report = binding->kind == BIND_REPORT && binding->node;
+  if (!known && !file_report) return NULL;
+  Wanted wanted = {known ? binding : NULL, known ? NULL : binding->node->as.report.value, span};
+  return test_evaluate(c, wanted_value, &wanted, span);
 }
 
 // What another stage left, at the end of its run.
