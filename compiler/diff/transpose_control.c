@@ -4,6 +4,7 @@
 // carries are carried, cotangents of captured linear values are carried as sums, cotangents of
 // stacked inputs become stacked outputs and the other way round. Residual rows are read again.
 #include "diff/diff_internal.h"
+#include "ir/ir_internal.h"
 
 static const char mixed_carries[] =
     "this loop carries tangents together with other values; give a transposed rule";
@@ -211,9 +212,17 @@ void transpose_CUSTOM(Transpose *t, Op *op, Value *const *ct) {
     VEC_PUSH(t->arena, &arguments, ir_zero(&t->b, op->results[i]->type));
   for (int i = 0; i < op->result_count; i++)
     VEC_PUSH(t->arena, &arguments, ct[i] ? ct[i] : ir_zero(&t->b, op->results[i]->type));
+  // What the rule captures may stand in the body of a loop that is itself being transposed.
+  Map *values = map_create(t->arena);
+  for (size_t i = 0; i < rule->params.count; i++)
+    map_put(values, rule->params.data[i], arguments.data[i]);
+  ValueList captures = {0};
+  block_captures(t->arena, rule, &captures);
+  for (size_t i = 0; i < captures.count; i++)
+    map_put(values, captures.data[i], coefficient(t, captures.data[i]));
   int count = (int)rule->yields.count;
   Value **results = ARENA_ARRAY(t->arena, Value *, (size_t)count + 1);
-  ir_inline(&t->b, rule, arguments.data, rule->yields.data, count, results);
+  block_inline(&t->b, rule, values, rule->yields.data, count, results);
   for (int i = 0, k = 0; i < op->operand_count; i++)
     if (dtype_is_float(op->operands[i]->type->dtype))
       cotangent_add(t, op->operands[i], results[k++]);

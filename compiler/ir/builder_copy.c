@@ -101,10 +101,17 @@ static void need_operands(Needs *needs, const Op *op) {
 void ir_inline(Builder *b, Block *source, Value *const *arguments, Value *const *wanted, int count,
                Value **results) {
   Arena *scratch = arena_create();
-  Needs needs = {.arena = scratch, .source = source, .needed = map_create(scratch)};
   Map *values = map_create(scratch);
   for (size_t i = 0; i < source->params.count; i++)
     map_put(values, source->params.data[i], arguments[i]);
+  block_inline(b, source, values, wanted, count, results);
+  arena_destroy(scratch);
+}
+
+void block_inline(Builder *b, Block *source, Map *values, Value *const *wanted, int count,
+                  Value **results) {
+  Arena *scratch = arena_create();
+  Needs needs = {.arena = scratch, .source = source, .needed = map_create(scratch)};
   for (int i = 0; i < count; i++) need(&needs, wanted[i]);
   for (const Op *op = source->first; op; op = op->next)
     if (op_has_note(op) && !map_has(needs.needed, op)) {

@@ -27,6 +27,11 @@ bool attr_equal(Opcode code, const Attr *a, const Attr *b);
 /// with `values` (old value -> new value) in place of what they capture. Fills `results`.
 void op_copy(Builder *b, const Op *op, Map *values, Value **results);
 
+/// As ir_inline, with `values` (parameters and captured values -> new value), to which it adds the
+/// copies.
+void block_inline(Builder *b, Block *source, Map *values, Value *const *wanted, int count,
+                  Value **results);
+
 /// Folding of one-result ops; NULL when there is nothing to fold.
 Value *fold_elementwise(Builder *b, Opcode code, Value *const *operands, const Attr *attr);
 Value *fold_index(Builder *b, Opcode code, Value *const *operands, int count, const Attr *attr);
