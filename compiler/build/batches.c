@@ -5,7 +5,8 @@
 // walks through a fresh order each epoch; `sequence` walks in table order. A batch as large as its
 // table, and every batch under `full(f)`, is the table itself. With `where = col` the same is done
 // with the rows where col holds, whose numbers are packed first; how many they are is known only
-// while running, and fewer than the batch has are a note (E0703).
+// while running, and fewer than the batch has are a note (E0703). Where `dynamic.part` is set, a
+// batch is that part of its table in order, however the program samples.
 #include "build/program.h"
 #include "evaluate/staging.h"
 
@@ -120,14 +121,15 @@ static Value *batch_index(Context *c, Batch *batch) {
   if (batch->whole) return index_range(c, batch->rows);
   Choice choice;
   if (!choose_rows(c, batch, &choice)) return NULL;
-  if (batch->sampler == BUILTIN_SAMPLE)
+  Value *part = c->e->dynamic.part;
+  if (batch->sampler == BUILTIN_SAMPLE && !part)
     return sampled_index(c, batch, &choice, batch_key(c, batch, c->e->dynamic.key),
                          scalar_int(c, 0));
   Value *size = ir_dim(b, batch->size);
   Value *per_epoch = ir_binary(b, OP_DIV, choice.count, size);
-  Value *number = level_iteration(c, batch->point->stage, batch_level(batch));
+  Value *number = part ? part : level_iteration(c, batch->point->stage, batch_level(batch));
   Value *start = ir_binary(b, OP_MUL, ir_binary(b, OP_MOD, number, per_epoch), size);
-  if (batch->sampler == BUILTIN_SEQUENCE) {
+  if (batch->sampler == BUILTIN_SEQUENCE || part) {
     const Type *type = type_get(c->module, DT_I64, 1, &batch->size);
     Value *index =
         ir_binary(b, OP_ADD, index_range(c, batch->size), ir_broadcast_suffix(b, start, type));
@@ -172,7 +174,7 @@ static Staged *batch_member(Evaluator *e, const Object *object, Name name, Span 
   Builder builder;
   Dynamic dynamic;
   enter_point(c, batch, &builder, &dynamic);
-  bool needs_key = !batch->whole && batch->sampler == BUILTIN_SAMPLE;
+  bool needs_key = !batch->whole && batch->sampler == BUILTIN_SAMPLE && !e->dynamic.part;
   Staged *value = NULL;
   if (needs_key && !e->dynamic.key) {
     value = no_value(c, span, "no batch is drawn here: there is no step");
@@ -315,4 +317,20 @@ bool batch_parts(Context *c, const Node *node, const Dim **parts, bool *fixed) {
                           dim_phrase(c->e, batch->rows), dim_phrase(c->e, batch->size));
   diagnostic_help(d, "choose a batch size that divides the rows of `%s`", batch->table->name);
   return false;
+}
+
+bool batch_part_count(Context *c, const Node *node, Value **count, const Dim **bound) {
+  Staged *made = batch_value(c, NULL, node);
+  if (made->kind != STAGED_OBJECT) return false;
+  const Batch *batch = made->object->data;
+  Choice choice;
+  *count = scalar_int(c, 1);
+  *bound = dim_const(c->module->dims, 1);
+  if (batch->whole) return true;
+  if (!choose_rows(c, batch, &choice)) return false;
+  int64_t size;
+  *count = ir_binary(&c->e->builder, OP_DIV, choice.count, ir_dim(&c->e->builder, batch->size));
+  *bound = dim_is_const(batch->size, &size) ? dim_floordiv(c->module->dims, batch->rows, size)
+                                            : batch->rows;
+  return true;
 }

@@ -47,6 +47,11 @@ typedef struct LevelProblem {
   bool takes_steps;          // the method is one of them
 } LevelProblem;
 
+/// What objectives are taken on where points are judged from outside. Programs that write out how many
+/// rows a batch has, or filter them, have no value on whole tables; the mean over the parts of a
+/// table, in order and of the batch's own size, is the nearest there is.
+typedef enum Judging { JUDGE_NOT, JUDGE_WHOLE, JUDGE_PARTS } Judging;
+
 typedef struct BuildOptions {
   const char *solve;    // NULL: the unnamed block
   const DimValue *dims; // bound dims; others stay free
@@ -57,7 +62,7 @@ typedef struct BuildOptions {
   const char *test_filter; // NULL: all tests
   bool all_solves;         // check every solve block
   bool count_oracles;      // steps raise a counter for each oracle call they make
-  bool values;             // entries `stage.value`: what an outside judge wants to know of a point
+  Judging judging;         // entries `stage.value`: what an outside judge wants to know of a point
   bool synthetic;          // stages run on drawn data instead of files
   /// levels_check of compiler/levels, which comes after this folder; NULL: levels are not checked.
   void (*check_levels)(Compilation *compilation, const LevelProblem *problem);

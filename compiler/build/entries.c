@@ -409,7 +409,7 @@ bool stage_entries(Context *c, Stage *stage, const Name *atoms, size_t atom_coun
   VEC_PUSH(arena, &c->build->stage_entries, (int)init);
   VEC_PUSH(arena, &c->build->stage_entries, (int)step);
   VEC_PUSH(arena, &c->build->stage_entries, finishes ? (int)finish : -1);
-  if (c->build->options->values) value_entry(c, stage);
+  if (stage_is_judged(c, stage)) value_entry(c, stage);
   int after =
       made_entry(c, stage_number(c, stage) + 1, arena_printf(arena, "%s.after", stage->name));
   VEC_PUSH(arena, &c->build->stage_entries, after);

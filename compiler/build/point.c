@@ -184,6 +184,8 @@ Staged *objective_at(Context *c, const Level *level, Point *point) {
 Staged *objective_value(Context *c, Stage *stage, const Level *level, Staged *x, Staged *y,
                         Span span) {
   if (stage->sample) return sample_objective(c, x, y, span);
+  if (c->in_parts && !c->e->dynamic.part && !c->e->dynamic.full)
+    return objective_over_parts(c, stage, level, x, y, span);
   oracle_count(c, level == &stage->upper, x, y);
   Dynamic dynamic = c->e->dynamic;
   Value *iteration = c->iteration;

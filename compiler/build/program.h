@@ -14,6 +14,7 @@
 //   point.c       evaluating objectives, lets, batches and reports at a point (x, y)
 //   batches.c     sampling as gathers in the IR; the order of random draws is draws.c
 //   partition.c   `f.batch` of `f.batches`
+//   parts.c       objectives of a judge as means over the parts of tables
 //   constraints.c, joint.c, prox.c   what a level is subject to, and its nonsmooth terms
 //   instances.c   calls of methods, optimisers and sets: parameters to values
 //   sets.c, optimizers.c, methods.c   what those library items do; groups.c: parameter groups;
@@ -264,6 +265,7 @@ struct Context {
   Value *iteration;      // steps this level has made, i64; NULL: unknown here
   Value *t;              // outer steps made, i64; NULL outside steps
   State *method_state;   // inside a method: x, y at its beginning
+  bool in_parts;         // objectives are means over the parts of their tables (parts.c)
   bool reporting;        // evaluating reports: their oracle calls are not the method's
   Block *step_block;     // of the step that is made; NULL outside steps
   const Instance *kept_of;    // the lower optimiser whose states are kept in this step, or NULL
@@ -468,6 +470,9 @@ Staged *point_value(Context *c, Point *point, const Binding *binding, Span span)
 Staged *objective_value(Context *c, Stage *stage, const Level *level, Staged *x, Staged *y,
                         Span span);
 Staged *objective_at(Context *c, const Level *level, Point *point);
+/// The mean of a level's objective over the parts of its tables; a family's tasks are the first ones.
+Staged *objective_over_parts(Context *c, Stage *stage, const Level *level, Staged *x, Staged *y,
+                             Span span);
 /// `F` or `f` as a function value.
 Staged *objective_function(Context *c, bool upper);
 /// The level whose objective a function of `objective_function` is, from its `self`.
@@ -499,6 +504,8 @@ const Dim *batch_rows(const Staged *batch);
 /// Into how many parts a batch cuts its table, and whether always the same ones; false after a
 /// report.
 bool batch_parts(Context *c, const Node *node, const Dim **parts, bool *fixed);
+/// Into how many parts a judge cuts the table of a batch, however it is sampled; false after a report.
+bool batch_part_count(Context *c, const Node *node, Value **count, const Dim **bound);
 
 // ---------------------------------------------------------------- partition.c
 
@@ -740,8 +747,12 @@ void oracle_count(Context *c, bool upper, Staged *x, Staged *y);
 
 // ---------------------------------------------------------------- value_entry.c
 
-/// The entry `stage.value`: leaves of x and y in; out come `objective`, F(x, y) on whole tables, and
-/// where the stage has a lower optimiser `value`, F at the lower solution it finds from the declared
+/// Whether this is the stage that a judge looks at: the one whose solve block was asked for by name, else
+/// the last one of two levels, else the last one.
+bool stage_is_judged(const Context *c, const Stage *stage);
+/// The entry `stage.value`: leaves of x and y in; out come `objective`, F(x, y) on whole tables or over
+/// their parts, `own_residual`, the norm of y - project(y - f_y), and `infeasibility`; where the stage has
+/// a lower optimiser that solves `value`, F at the lower solution it finds from the declared
 /// start, `residual`, the norm of f_y there, and where the method gives one the hypergradient, leaf by
 /// leaf, with `stationarity`, the norm of x - project(x - hypergradient).
 void value_entry(Context *c, Stage *stage);

@@ -2,9 +2,12 @@
 //
 // Enters: a stage with its solver. Leaves: an entry function of (x, y) that belongs to no run: F at
 // the given point, F at the lower solution that the stage's own lower optimiser finds from the
-// declared start, and the projected hypergradient there. Batches are whole tables.
+// declared start, and the projected hypergradient there. Batches are whole tables, or where the
+// program does not allow that, objectives are means over the parts of tables.
 #include "build/program.h"
 #include "evaluate/staging.h"
+
+#include <string.h>
 
 // Indices of the outputs, as the runtime's judge knows them.
 enum {
@@ -12,6 +15,8 @@ enum {
   VALUE_AT_SOLUTION,
   VALUE_STATIONARITY,
   VALUE_RESIDUAL,
+  VALUE_OWN_RESIDUAL,
+  VALUE_INFEASIBILITY,
   VALUE_HYPERGRADIENT // and on: one for each leaf of x
 };
 
@@ -72,12 +77,56 @@ static void output_solution(Context *c, const State *state, Staged *lower, bool 
   if (!method_moves_x(stage->method->node)) output_hypergradient(c, state, span);
 }
 
+// How far the given y is from solving the lower problem, and from what is allowed.
+static void output_own(Context *c, const State *state, Span span) {
+  const Stage *stage = c->stage;
+  Value *infeasibility = stage_violation(c, state->x, state->y);
+  if (infeasibility)
+    output_number(c, "infeasibility", staged_tensor(c->e, infeasibility), false,
+                  VALUE_INFEASIBILITY);
+  bool smooth = !stage->single && !stage->lower.constraints.count;
+  for (size_t i = 0; smooth && i < stage->lower.variables.count; i++)
+    smooth = !variable_prox(&stage->lower, i);
+  if (!smooth) return;
+  Staged *slope = derive_grad(c->e, lower_function(c, state->x), state->y, span);
+  if (staged_is_poison(slope)) return;
+  Staged *moved = operate_binary(c->e, BIN_SUB, state->y, slope, span);
+  moved = project_level(c, &stage->lower, moved, span);
+  Staged *gap = operate_binary(c->e, BIN_SUB, state->y, moved, span);
+  output_number(c, "own_residual", norm(c, gap, span), false, VALUE_OWN_RESIDUAL);
+}
+
+static bool has_two_levels(const Stage *stage) {
+  return !stage->single || stage->composed;
+}
+
+bool stage_is_judged(const Context *c, const Stage *stage) {
+  if (c->build->options->judging == JUDGE_NOT) return false;
+  const Stage *chosen = NULL;
+  const char *wanted = c->build->options->solve;
+  for (size_t i = 0; i < c->stages.count; i++) {
+    const Stage *other = c->stages.data[i];
+    size_t length = strlen(other->name);
+    if (wanted && !strncmp(wanted, other->name, length) && wanted[length] == '.')
+      return other == stage;
+    if (!chosen || has_two_levels(other) || !has_two_levels(chosen)) chosen = other;
+  }
+  return chosen == stage;
+}
+
+// Whether the solve block says how the lower problem is solved from its start.
+static bool solves_lower(const Stage *stage) {
+  if (stage->lower.constraints.count) return !method_moves_x(stage->method->node);
+  return stage->lower_optimizer && stage->lower_optimizer->iterations;
+}
+
 void value_entry(Context *c, Stage *stage) {
   const Level *upper = &stage->upper;
   Span span = upper->objective->span;
   entry_create(c, arena_printf(c->build->arena, "%s.value", stage->name));
   take_seed(c);
-  c->e->full = true;
+  c->in_parts = c->build->options->judging == JUDGE_PARTS;
+  c->e->full = !c->in_parts;
   int index = 0;
   State state;
   state_init(c, &state);
@@ -89,17 +138,18 @@ void value_entry(Context *c, Stage *stage) {
   dynamic_step(c->e, step_key(c, stage, state.t));
   Staged *given = objective_value(c, stage, upper, state.x, state.y, span);
   output_number(c, "objective", given, upper->maximize, VALUE_OBJECTIVE);
+  output_own(c, &state, span);
   if (stage->composed) { // the levels below are solved on the way to F
     output_number(c, "value", given, upper->maximize, VALUE_AT_SOLUTION);
     output_hypergradient(c, &state, span);
   }
   bool constrained = stage->lower.constraints.count > 0;
-  if (constrained ? !method_moves_x(stage->method->node) : stage->lower_optimizer != NULL) {
+  if (solves_lower(stage)) {
     state.y = start_bundle(c, stage, &stage->lower, state.x, span);
     Staged *lower = lower_function(c, state.x);
     state.y = lower_solved(c, &state, span);
     if (!staged_is_poison(state.y)) output_solution(c, &state, lower, constrained, span);
   }
-  c->e->full = false;
+  c->e->full = c->in_parts = false;
   entry_finish(c);
 }

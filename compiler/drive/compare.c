@@ -14,14 +14,30 @@ typedef struct Competitors {
   Competitor *reference;
 } Competitors;
 
-// Those of a stage with its name in front; what its unnamed one is called with the others.
+// The stage that a judge looks at: the last one of two levels, else the last one.
+static const Node *judged_stage(const NodeList *items) {
+  const Node *chosen = NULL;
+  bool two_levels = false;
+  for (size_t i = 0; i < items->count; i++) {
+    if (items->data[i]->kind != ITEM_STAGE) continue;
+    bool levels = false;
+    const NodeList *parts = &items->data[i]->as.stage.items;
+    for (size_t k = 0; k < parts->count; k++) levels |= parts->data[k]->kind == ITEM_LEVEL;
+    if (chosen && two_levels && !levels) continue;
+    chosen = items->data[i];
+    two_levels = levels;
+  }
+  return chosen;
+}
+
+// Those of a stage with its name in front, but for the unnamed one.
 static void add_blocks(Arena *arena, const NodeList *items, const char *stage, NameList *names) {
   for (size_t i = 0; i < items->count; i++) {
     if (items->data[i]->kind != ITEM_SOLVE) continue;
     const char *name = items->data[i]->as.solve.name.name;
     if (stage && name)
       VEC_PUSH(arena, names, arena_printf(arena, "%s.%s", stage, name));
-    else if (!stage)
+    else
       VEC_PUSH(arena, names, name ? arena_string(arena, name, strlen(name)) : "");
   }
 }
@@ -31,33 +47,25 @@ static bool solve_blocks(Arena *arena, const Options *options, NameList *names) 
   Pipeline p;
   bool sound = pipeline_front(&p, arena, options, options->files.data[0]);
   if (sound) add_blocks(arena, &p.file->as.file.items, NULL, names);
-  bool levels = names->count > 0, stages = false;
-  for (size_t i = 0; sound && i < p.file->as.file.items.count; i++) {
-    const Node *item = p.file->as.file.items.data[i];
-    if (item->kind != ITEM_STAGE) continue;
-    if (!levels && !stages) VEC_PUSH(arena, names, "");
-    stages = true;
-    add_blocks(arena, &item->as.stage.items, item->as.stage.name.name, names);
-  }
+  const Node *stage = sound && !names->count ? judged_stage(&p.file->as.file.items) : NULL;
+  if (stage) add_blocks(arena, &stage->as.stage.items, stage->as.stage.name.name, names);
   bool good = pipeline_report(&p) == 0 && sound;
   pipeline_destroy(&p);
   return good;
 }
 
 static int choose(Arena *arena, const Options *options, Competitors *chosen) {
-  NameList blocks = {0};
-  if (options->with.count) {
-    for (size_t i = 0; i < options->with.count; i++)
-      VEC_PUSH(arena, &chosen->list, competitor_create(arena, options, options->with.data[i]));
-  } else {
-    if (!solve_blocks(arena, options, &blocks)) return 1;
-    for (size_t i = 0; i < blocks.count; i++)
-      VEC_PUSH(arena, &chosen->list, competitor_create(arena, options, blocks.data[i]));
+  NameList names = {0};
+  for (size_t i = 0; i < options->with.count; i++) VEC_PUSH(arena, &names, options->with.data[i]);
+  if (!names.count && !solve_blocks(arena, options, &names)) return 1;
+  for (size_t i = 0; i < names.count; i++) {
+    Competitor *competitor = competitor_create(arena, options, names.data[i]);
+    if (!competitor) return 2;
+    VEC_PUSH(arena, &chosen->list, competitor);
   }
   if (options->reference) {
-    chosen->reference = competitor_create(arena, options, options->reference);
-    // --set is about who competes; the judge stays as the file says.
-    chosen->reference->options.overrides.count = 0;
+    chosen->reference = competitor_create_judge(arena, options, options->reference);
+    if (!chosen->reference) return 2;
   }
   if (chosen->list.count) return 0;
   fprintf(stderr, "bloc: %s has no solve block; name methods by --with\n", options->files.data[0]);
@@ -67,8 +75,10 @@ static int choose(Arena *arena, const Options *options, Competitors *chosen) {
 static int measure(Arena *arena, const Options *options, const Competitors *chosen,
                    const RuntimeOptions *run) {
   blo_competitor *list = ARENA_ARRAY(arena, blo_competitor, chosen->list.count);
+  bool parts = false;
   for (size_t i = 0; i < chosen->list.count; i++) {
     list[i] = competitor_program(chosen->list.data[i]);
+    parts |= chosen->list.data[i]->in_parts;
   }
   const blo_run_options *o = &run->options;
   blo_compare_options compare = {
@@ -81,6 +91,9 @@ static int measure(Arena *arena, const Options *options, const Competitors *chos
       .points = options->points,
       .seconds = options->seconds,
       .reference = chosen->reference ? chosen->reference->pipeline.built->program : NULL,
+      .reference_name =
+          options->reference && options->reference[0] ? options->reference : "(unnamed)",
+      .parts = parts,
       .title = list[0].program->name,
       .out = o->out,
       .plot = o->plot,

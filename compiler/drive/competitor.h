@@ -7,12 +7,17 @@
 #include "drive/runtime_options.h"
 
 typedef struct Competitor {
-  const char *name; // of a solve block ("": the unnamed one), or a method such as `soba(step = 0.1)`
+  const char *name; // as it was given; "": the unnamed solve block
   Options options;  // with its solve block, or its method
   Pipeline pipeline;
+  bool in_parts; // judged as the mean over parts of tables, which cannot be taken whole
 } Competitor;
 
+/// From the text of a competitor: a solve block or a method, and settings of its own behind semicolons:
+/// `soba(step = 0.1); upper.iters = 100`. NULL after a message.
 Competitor *competitor_create(Arena *arena, const Options *options, const char *name);
+/// The same, but for `--set`: that is about who competes.
+Competitor *competitor_create_judge(Arena *arena, const Options *options, const char *name);
 typedef struct CompetitorUse {
   bool synthetic; // for drawn data: every dim has a value then
   bool silent;    // nobody asked for it: no word of what does not fit

@@ -10,10 +10,11 @@
 // Unrolling the lower optimiser is exact for what differences see: the same iterations.
 static const char *const second_method = "unroll(cold = true)";
 
-static int compile_second(Arena *arena, const Options *options, bool synthetic,
-                          RuntimeOptions *run, Competitor **second) {
+static int compile_second(Arena *arena, const Options *options, bool synthetic, RuntimeOptions *run,
+                          Competitor **second) {
   bool asked = options->with.count > 0;
   *second = competitor_create(arena, options, asked ? options->with.data[0] : second_method);
+  if (!*second) return 2;
   int status = competitor_compile(*second, (CompetitorUse){synthetic, !asked}, run);
   if (!status || asked) return status;
   pipeline_destroy(&(*second)->pipeline);

@@ -20,6 +20,7 @@ typedef struct Dynamic {
   Value *step_key;        // the same without the draw: key = fold(step_key, draw); set by dynamic_draw
   Value *draw;            // i64 scalar: number of the present draw
   bool full;              // inside full(f): batches are whole tables
+  Value *part;            // i64 scalar: batches are this one of the parts of their table in order; NULL: drawn
   uint64_t place;         // the path of calls from a clause or instance: names the draws made here
   const DrawLoop *loops;  // loops entered since the clause began: those of a method do not count
   const struct Variable *outside; // variables of `for` that were open when it began: no more do they

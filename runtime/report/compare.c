@@ -44,9 +44,13 @@ static blo_status record(const Comparison *c, Runner *runner, Runner *reference,
   memcpy(point, now, COMPARE_COLUMNS * sizeof *point);
   double own[JUDGED_COUNT], judged[JUDGED_COUNT];
   blo_status status = blo_judge(runner, runner, own);
+  if (!status && reference) status = blo_judge(reference, runner, judged);
+  if (status) run->count--; // a point that is half judged is none
+  if (status) return status;
   point[COMPARE_OBJECTIVE] = own[JUDGED_OBJECTIVE];
-  if (status || !reference) return status;
-  status = blo_judge(reference, runner, judged);
+  point[COMPARE_RESIDUAL] = own[JUDGED_OWN_RESIDUAL];
+  point[COMPARE_INFEASIBILITY] = own[JUDGED_INFEASIBILITY];
+  if (!reference) return status;
   point[COMPARE_VALUE] = judged[JUDGED_VALUE];
   point[COMPARE_HYPERGRADIENT] = judged[JUDGED_STATIONARITY];
   return status;
@@ -70,7 +74,7 @@ static blo_status measure(const Comparison *c, Runner *runner, Runner *reference
   int64_t steps = runner->program->stages[runner->stage].iterations;
   int64_t every = o->points > 0 && steps > o->points ? steps / o->points : 1;
   double now[COMPARE_COLUMNS] = {0};
-  now[COMPARE_OBJECTIVE] = now[COMPARE_VALUE] = now[COMPARE_HYPERGRADIENT] = nothing;
+  for (int k = COMPARE_OBJECTIVE; k < COMPARE_COLUMNS; k++) now[k] = nothing;
   blo_status status = warm_up(runner, seed);
   if (!status) status = record(c, runner, reference, now, run);
   for (int64_t step = 1; step <= steps && !status; step++) {
@@ -123,11 +127,27 @@ static blo_status run_all(Comparison *c, Runner *runners, Runner *reference) {
 static blo_status write_files(const Comparison *c) {
   const blo_compare_options *o = c->options;
   blo_status status = BLO_OK;
-  if (o->out) status = blo_compare_write_table(c, o->out);
-  if (!status && o->out && !o->quiet) fprintf(stderr, "table written to %s\n", o->out);
+  size_t length = o->out ? strlen(o->out) : 0;
+  bool json = length > 5 && !strcmp(o->out + length - 5, ".json");
+  if (o->out) status = (json ? blo_compare_write_json : blo_compare_write_table)(c, o->out);
+  if (!status && o->out && !o->quiet) fprintf(stderr, "points written to %s\n", o->out);
   if (!status && o->plot) status = blo_compare_write_plot(c, o->plot);
   if (!status && o->plot && !o->quiet) fprintf(stderr, "plot written to %s\n", o->plot);
   return status;
+}
+
+static blo_status same_stage(const Comparison *c, const Runner *runners, const Runner *reference) {
+  const char *first = runners[0].program->stages[runners[0].stage].name;
+  for (size_t i = 1; i <= c->count; i++) {
+    const Runner *other = i < c->count ? &runners[i] : reference;
+    if (!other || !strcmp(first, other->program->stages[other->stage].name)) continue;
+    return blo_fail(c->context, BLO_BAD_ARGUMENT, "",
+                    "%s solves the stage `%s`, %s the stage `%s`: compare one stage at a time",
+                    c->competitors[0].name, first,
+                    i < c->count ? c->competitors[i].name : c->options->reference_name,
+                    other->program->stages[other->stage].name);
+  }
+  return BLO_OK;
 }
 
 static blo_status compare(Comparison *c, Runner *runners, Runner *reference) {
@@ -140,9 +160,12 @@ static blo_status compare(Comparison *c, Runner *runners, Runner *reference) {
   if (!status && judged)
     status = blo_runner_open(c->context, o->reference, o->data, o->dims, o->dim_count, reference);
   if (status) return status;
+  status = same_stage(c, runners, judged ? reference : NULL);
+  if (status) return status;
   c->maximize = runners[0].program->stages[runners[0].stage].maximize_upper;
   status = run_all(c, runners, judged ? reference : NULL);
-  if (status && status != BLO_STOPPED) return status;
+  c->stopped = status == BLO_STOPPED;
+  if (status && !c->stopped) return status;
   blo_compare_print(c);
   blo_status written = write_files(c);
   return written ? written : status;

@@ -55,9 +55,12 @@ static blo_status own_x(Check *c) {
   const Runner *judge = &c->runners[0];
   while (blo_judged_hypergradient(judge, c->x_leaves)) c->x_leaves++;
   if (!c->x_leaves)
-    return blo_fail(c->context, BLO_BAD_ARGUMENT, "",
-                    "there is no hypergradient to verify: the method moves x itself, or the solve "
-                    "block has no `lower` optimizer");
+    return blo_fail(
+        c->context, BLO_BAD_ARGUMENT, "",
+        "there is no hypergradient to verify: the method moves x itself, or nothing says "
+        "how the lower problem is solved (`lower = gd(step = 0.1, iters = 1000)`); "
+        "where a method that moves x ends is judged by `bloc compare ... --reference "
+        "'implicit(); lower = gd(step = 0.1, iters = 1000)'`");
   for (size_t i = 0; i < c->x_leaves; i++) {
     blo_array *leaf = &c->leaves[i];
     if (leaf->dtype != BLO_F64 && leaf->dtype != BLO_F32)
@@ -180,6 +183,12 @@ static void print_rows(const Check *c, const double *directions, const double *s
   }
 }
 
+static const char *how_exact(bool good) {
+  return good ? ""
+              : "; a method that is exact at a solution needs it small (more `lower.iters`), one "
+                "that is biased never agrees";
+}
+
 static blo_status tell(Check *c, const double *directions, const double *slopes, size_t rows) {
   double scale = 0.0, worst = 0.0;
   double tolerance = c->options->tolerance;
@@ -190,10 +199,7 @@ static blo_status tell(Check *c, const double *directions, const double *slopes,
   printf("%s %s with differences: the largest gap is %.1e, the tolerance %.1e\n",
          c->methods[0].name, good ? "agrees" : "does NOT agree", worst, tolerance);
   if (isfinite(c->residual)) // families of lower problems have one for each row, and tell none
-    printf("|f_y| at the lower solution is %.1e%s\n", c->residual,
-           good ? ""
-                : "; a method that is exact at a solution needs it small (more `lower.iters`), one "
-                  "that is biased never agrees");
+    printf("|f_y| at the lower solution is %.1e%s\n", c->residual, how_exact(good));
   fflush(stdout);
   return good ? BLO_OK : BLO_NOT_CONVERGED;
 }

@@ -48,9 +48,9 @@ static blo_status place_outputs(blo_context *context, Runner *runner) {
     const blo_value *value = &entry->outputs[i];
     size_t size = 0;
     runner->outputs[i] = (blo_array){value->name, value->dtype, value->rank, {0}, NULL};
-    good = blo_shape_evaluate(value->shape, value->rank, dims, dim_count,
-                              runner->outputs[i].shape) &&
-           blo_tensor_bytes(value->shape, value->rank, value->dtype, dims, dim_count, &size);
+    good =
+        blo_shape_evaluate(value->shape, value->rank, dims, dim_count, runner->outputs[i].shape) &&
+        blo_tensor_bytes(value->shape, value->rank, value->dtype, dims, dim_count, &size);
     offsets[i] = bytes;
     good = good && blo_add_bytes(bytes, size, &bytes);
   }
@@ -120,8 +120,7 @@ blo_status blo_judge(Runner *judge, const Runner *runner, double *numbers) {
   if (!leaves) return BLO_NO_MEMORY;
   blo_status status = BLO_OK;
   for (size_t i = 0; i < stage->state_count && !status; i++)
-    status =
-        blo_view_leaf(runner->instance, runner->stage, stage->state[i].name, &leaves[i]);
+    status = blo_view_leaf(runner->instance, runner->stage, stage->state[i].name, &leaves[i]);
   if (!status) status = blo_judge_at(judge, leaves, numbers);
   blo_release(context, leaves);
   return status;

@@ -12,6 +12,8 @@ typedef enum Judged {
   JUDGED_VALUE,        // F at the lower solution that is found from the declared start
   JUDGED_STATIONARITY, // norm of x - project(x - hypergradient) there
   JUDGED_RESIDUAL,     // norm of f_y there
+  JUDGED_OWN_RESIDUAL, // norm of y - project(y - f_y) at the given point; NaN under constraints
+  JUDGED_INFEASIBILITY, // largest violation of a constraint there; NaN without constraints
   JUDGED_COUNT
 } Judged;
 

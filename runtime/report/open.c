@@ -10,8 +10,7 @@ blo_status blo_open_with_data(blo_context *context, const blo_program *program, 
   blo_status status = bound && values ? BLO_OK : BLO_NO_MEMORY;
   if (!status) status = blo_check_program(context, program);
   if (!status) status = blo_data_bind_dims(context, data, program, dims, dim_count, values);
-  for (size_t i = 0; i < count && !status; i++)
-    bound[i] = (blo_dim){program->dims[i], values[i]};
+  for (size_t i = 0; i < count && !status; i++) bound[i] = (blo_dim){program->dims[i], values[i]};
   if (!status) status = blo_open(context, program, bound, count, instance);
   if (!status) status = blo_data_bind(data, *instance, program);
   blo_release(context, bound);

@@ -31,6 +31,26 @@ compare --seeds 1 --points 5 --out "$scratch/b.csv" --with 'soba()' >/dev/null
 values() { awk -F, -v solve='"soba()"' '$1 == solve && $2 == 0 { print $3, $5, $6, $7, $8 }' "$1"; }
 [ "$(values "$scratch/a.csv")" = "$(values "$scratch/b.csv")" ] || fail "soba gave other values alone"
 
+# Competitors may have settings of their own; each tells how far its y is from a lower solution. JSON holds the same.
+compare --seeds 3 --points 2 --out "$scratch/c.json" --reference 'implicit(); lower = barzilai_borwein(step = 0.1, iters = 300)' \
+  --with 'soba(step = 0.1); upper.iters = 30' --with 'implicit(); lower = gd(step = 0.3, iters = 7); upper.iters = 4' \
+  --with 'unroll(); lower = gd(step = 1e9, iters = 500)' >"$scratch/own"
+grep -qE '^soba\(step = 0.1\); upper.iters = 30 +30 +[0-9.e-]+ +60 ' "$scratch/own" || fail "settings of a competitor: $(cat "$scratch/own")"
+grep -qE '^ +4 +[0-9.e-]+ +32 ' "$scratch/own" || fail "a long name has a line of its own: $(cat "$scratch/own")"
+grep -q '|f_y|' "$scratch/own" || fail "no word of how well y solves: $(cat "$scratch/own")"
+grep -q '3 of 3 failed: .*diverged' "$scratch/own" || fail "a method that diverges: $(cat "$scratch/own")"
+head -1 "$scratch/c.json" | grep -q '"sense":"minimize","tables":"whole","reference":"implicit' || fail "JSON: $(head -c 300 "$scratch/c.json")"
+[ "$(grep -c '"seed":[0-2],"end":"end"' "$scratch/c.json")" -eq 6 ] || fail "JSON has other runs"
+[ "$(grep -c '"end":"failed","message":' "$scratch/c.json")" -eq 3 ] || fail "JSON tells no failure"
+! compare --with 'soba(); what' >/dev/null 2>"$scratch/what" || fail "a competitor without a setting behind its semicolon"
+grep -q 'come settings' "$scratch/what" || fail "no word of the missing setting: $(cat "$scratch/what")"
+"$bloc" compare "$source/tests/run/parts.blo" --seeds 1 --quiet --reference "" >"$scratch/parts" || fail "batches of fixed size"
+grep -q 'means over the batches' "$scratch/parts" || fail "no word of batches: $(cat "$scratch/parts")"
+# Medians over seeds are those of the last points.
+"$bloc" compare "$source/tests/run/parts.blo" --seeds 3 --quiet --with soba --points 1 --out "$scratch/m.csv" >"$scratch/m" || fail "no medians"
+median=$(awk -F, '$3 == 100 { print $8 }' "$scratch/m.csv" | LC_ALL=C sort -g | sed -n 2p | xargs printf '%.10g')
+grep -q "^soba .* $median " "$scratch/m" || fail "the median of $(cat "$scratch/m.csv") is $median, not: $(cat "$scratch/m")"
+
 ! "$bloc" compare "$(program logistic)" --seeds 0 2>/dev/null || fail "0 seeds were accepted"
 ! compare --with nobody >/dev/null 2>&1 || fail "an unknown solve block was accepted"
 # The comparison of docs/comparison.md: a solve block of each kind gets a row that ends without a failure, and a curve
@@ -65,4 +85,21 @@ for _ in $(seq 150); do
   sleep 0.1
 done
 ! kill -9 $! 2>/dev/null || fail "an interrupt before the first measured step was forgotten"
+
+# One that comes later keeps what was measured: the first competitor is done, the second has steps of its own behind it.
+env --default-signal=INT "$bloc" compare "$(program logistic)" --data "$(data breast_cancer)" --seeds 1 --points 1000 \
+  --with 'soba(step = 0.1); upper.iters = 20' --with 'implicit(); lower = gd(step = 0.3, iters = 3000); upper.iters = 1000000' \
+  --out "$scratch/stopped.csv" >"$scratch/stopped" 2>"$scratch/said" &
+for _ in $(seq 300); do
+  grep -q '^soba' "$scratch/said" && break
+  sleep 0.1
+done
+sleep 1
+kill -INT $!
+status=0
+wait $! || status=$?
+[ "$status" -eq 3 ] || fail "an interrupted comparison ended with $status: $(cat "$scratch/said")"
+grep -q '; interrupted' "$scratch/stopped" || fail "the table does not tell of the interrupt: $(cat "$scratch/stopped")"
+grep -q '1 of 1 did not come to the end' "$scratch/stopped" || fail "what was interrupted is not told: $(cat "$scratch/stopped")"
+grep -q '^"soba(step = 0.1); upper.iters = 20",0,20,' "$scratch/stopped.csv" || fail "the first competitor was lost"
 echo "comparisons count right"

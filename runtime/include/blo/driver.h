@@ -75,8 +75,11 @@ typedef struct blo_compare_options {
   double seconds;               /* limit of a run; 0: none */
   const blo_program *reference; /* judges points: F at the lower solution that it finds; NULL: F at
                                  * the method's own y */
+  const char *reference_name;   /* of the reference, in what is written */
+  bool parts;                   /* judged as means over parts of tables, not on whole ones */
   const char *title;
-  const char *out, *plot; /* a table of all points as CSV, and a picture; NULL: none */
+  const char *out, *plot; /* all points as CSV, or as JSON where the name ends so, and a picture; NULL:
+                           * none */
   bool quiet;
   int32_t errors;
 } blo_compare_options;
