@@ -79,8 +79,10 @@ static void output_solution(Context *c, const State *state, Staged *lower, bool 
 
 // How far the given y is from solving the lower problem, and from what is allowed.
 static void output_own(Context *c, const State *state, Span span) {
-  const Stage *stage = c->stage;
-  Value *infeasibility = stage_violation(c, state->x, state->y);
+  Stage *stage = c->stage;
+  Point *point = point_open(c, stage, state->x, state->y);
+  Value *infeasibility = stage_is_constrained(stage) ? stage_violation(c, point) : NULL;
+  point_close(c, point);
   if (infeasibility)
     output_number(c, "infeasibility", staged_tensor(c->e, infeasibility), false,
                   VALUE_INFEASIBILITY);
@@ -91,7 +93,7 @@ static void output_own(Context *c, const State *state, Span span) {
   Staged *slope = derive_grad(c->e, lower_function(c, state->x), state->y, span);
   if (staged_is_poison(slope)) return;
   Staged *moved = operate_binary(c->e, BIN_SUB, state->y, slope, span);
-  moved = project_level(c, &stage->lower, moved, span);
+  moved = project_level(c, stage, &stage->lower, state->x, moved);
   Staged *gap = operate_binary(c->e, BIN_SUB, state->y, moved, span);
   output_number(c, "own_residual", norm(c, gap, span), false, VALUE_OWN_RESIDUAL);
 }
