@@ -334,6 +334,71 @@ static void edited_programs_do_not_crash(void **state) {
   free(text);
 }
 
+typedef struct Places {
+  uint64_t of[64];
+  size_t count;
+} Places;
+
+static void add_place(void *self, Node *node) {
+  Places *places = self;
+  if (node->kind == EXPR_CALL) {
+    assert_true(places->count < 64);
+    places->of[places->count++] = node->as.call.place;
+  }
+  node_children(node, add_place, self);
+}
+
+// Of the calls of all files, the user's first.
+static Places places_of(const Shelf *shelf, const char *text) {
+  Places places = {0};
+  Checked checked = check_with(shelf, text);
+  expect_clean(checked);
+  add_place(&places, checked.program->file);
+  for (size_t i = 0; i < checked.program->files.count; i++)
+    if (checked.program->files.data[i] != checked.program->file)
+      add_place(&places, checked.program->files.data[i]);
+  compilation_destroy(checked.compilation);
+  for (size_t i = 0; i < places.count; i++)
+    for (size_t k = 0; k < i; k++) assert_true(places.of[i] != places.of[k]);
+  return places;
+}
+
+static void expect_places(const Places *a, size_t from_a, const Places *b, size_t from_b,
+                          size_t count) {
+  assert_true(from_a + count <= a->count && from_b + count <= b->count);
+  for (size_t i = 0; i < count; i++) assert_true(a->of[from_a + i] == b->of[from_b + i]);
+}
+
+// What a draw is keyed by does not know where in the text it stands.
+static void calls_have_places(void **state) {
+  (void)state;
+  const Places bare = places_of(NULL, "fn f() -> real = normal() + normal();\n"
+                                      "fn g() -> real { let a = f();  let b = f();  a - b + f() }");
+  assert_int_equal(bare.count, 5);
+  const Places spread = places_of(NULL, "// a comment, normal()\nfn f() -> real\n  = normal()\n"
+                                        "  + normal();\n\nfn g() -> real {\n let a = f();\n"
+                                        "  let b = f(); a - b\n + f() }");
+  expect_places(&bare, 0, &spread, 0, 5);
+  // other items, other `let`s, other names
+  const Places between = places_of(NULL, "fn h() -> real = uniform() * normal();\n"
+                                         "fn f() -> real = normal() + normal() + exp(1.0);\n"
+                                         "fn g() -> real { let b = f();  let c = f() + h();"
+                                         " let a = f();  a - b + c + f() }");
+  expect_places(&bare, 0, &between, 2, 2);
+  expect_places(&bare, 3, &between, 5, 1);
+  expect_places(&bare, 2, &between, 8, 1);
+  expect_places(&bare, 4, &between, 9, 1);
+  // the second `f` of two files is another one, and unnamed things of one kind are counted
+  Shelf twice = library;
+  twice.names[7] = "own", twice.texts[7] = "blo 1; export fn f() -> real = normal();";
+  twice.count = 8;
+  const Places files =
+      places_of(&twice, "import own;\ndata { a: f64 = normal(); }\n"
+                        "data { b: f64 = normal(); }\ndata t[3] { a: f64 = normal(); }\n"
+                        "fn f() -> real = normal() + own.f();");
+  assert_true(files.of[3] == bare.of[0]);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(names_are_bound),
@@ -347,6 +412,7 @@ int main(void) {
       cmocka_unit_test(structure_is_checked),
       cmocka_unit_test(skipped_text_causes_no_second_error),
       cmocka_unit_test(edited_programs_do_not_crash),
+      cmocka_unit_test(calls_have_places),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
