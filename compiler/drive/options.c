@@ -161,7 +161,7 @@ static bool parse_number(const char *text, double least, double *number) {
 }
 
 static int apply_judge_option(Arena *arena, Options *options, const OptionRow *row,
-                                const char *value) {
+                              const char *value) {
   double number = 0.0;
   bool counts = row->id == OPTION_SEEDS || row->id == OPTION_POINTS;
   bool numeric = counts || row->id == OPTION_SECONDS || row->id == OPTION_TOLERANCE;
@@ -179,85 +179,95 @@ static int apply_judge_option(Arena *arena, Options *options, const OptionRow *r
   return 0;
 }
 
+static int apply_errors(Options *options, const char *value) {
+  static const char *const forms[] = {
+      [ERRORS_HUMAN] = "human", [ERRORS_SHORT] = "short", [ERRORS_JSON] = "json"};
+  for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+    if (strcmp(value, forms[i]) != 0) continue;
+    options->errors = (ErrorFormat)i;
+    return 0;
+  }
+  return usage("--errors is human, short or json, not `%s`%s", value, "");
+}
+
+static int apply_dim(Arena *arena, Options *options, const char *value) {
+  DimValue dim;
+  if (!parse_dim(value, arena, &dim)) return usage("-D wants name=size, not `%s`%s", value, "");
+  for (size_t i = 0; i < options->dims.count; i++)
+    if (!strcmp(options->dims.data[i].name, dim.name))
+      return usage("-D %s is given twice%s", dim.name, "");
+  VEC_PUSH(arena, &options->dims, dim);
+  return 0;
+}
+
+static int apply_set(Arena *arena, Options *options, const char *value) {
+  const char *equal = strchr(value, '=');
+  if (!equal || equal == value) return usage("--set wants key=expression, not `%s`%s", value, "");
+  SettingOverride override = {arena_string(arena, value, (size_t)(equal - value)), equal + 1};
+  VEC_PUSH(arena, &options->overrides, override);
+  return 0;
+}
+
+// Options whose place is a member: text as it was given, or a flag; else both are NULL.
+typedef struct OptionPlace {
+  const char **text;
+  bool *flag;
+} OptionPlace;
+
+static OptionPlace option_place(Options *options, OptionId id) {
+  switch (id) {
+  case OPTION_SOLVE:
+    return (OptionPlace){.text = &options->solve};
+  case OPTION_OUTPUT:
+    return (OptionPlace){.text = &options->output};
+  case OPTION_STAGE:
+    return (OptionPlace){.text = &options->stage};
+  case OPTION_FILTER:
+    return (OptionPlace){.text = &options->filter};
+  case OPTION_INTERPRET:
+    return (OptionPlace){.flag = &options->interpret};
+  case OPTION_UNFUSED:
+    return (OptionPlace){.flag = &options->unfused};
+  case OPTION_OBJECT:
+    return (OptionPlace){.flag = &options->object};
+  case OPTION_KERNELS:
+    return (OptionPlace){.flag = &options->kernels};
+  case OPTION_GRADIENTS:
+    return (OptionPlace){.flag = &options->gradients};
+  case OPTION_VERBOSE:
+    return (OptionPlace){.flag = &options->verbose};
+  default:
+    return (OptionPlace){0};
+  }
+}
+
 static int apply_option(Arena *arena, Options *options, const OptionRow *row, const char *value) {
+  OptionPlace place = option_place(options, row->id);
+  if (place.text) *place.text = value;
+  if (place.flag) *place.flag = true;
+  if (place.text || place.flag) return 0;
   switch (row->id) {
   case OPTION_ERRORS:
-    if (!strcmp(value, "human"))
-      options->errors = ERRORS_HUMAN;
-    else if (!strcmp(value, "short"))
-      options->errors = ERRORS_SHORT;
-    else if (!strcmp(value, "json"))
-      options->errors = ERRORS_JSON;
-    else
-      return usage("--errors is human, short or json, not `%s`%s", value, "");
-    return 0;
+    return apply_errors(options, value);
   case OPTION_STD:
     if (!is_folder(value)) return usage("--std %s: there is no such folder%s", value, "");
     options->library = value;
-    return 0;
-  case OPTION_SOLVE:
-    options->solve = value;
     return 0;
   case OPTION_TARGET:
     if (!cpu_known(value)) return unknown_cpu(arena, value);
     options->target = value;
     return 0;
-  case OPTION_OUTPUT:
-    options->output = value;
-    return 0;
-  case OPTION_STAGE:
-    options->stage = value;
-    return 0;
-  case OPTION_FILTER:
-    options->filter = value;
-    return 0;
-  case OPTION_INTERPRET:
-    options->interpret = true;
-    return 0;
-  case OPTION_UNFUSED:
-    options->unfused = true;
-    return 0;
-  case OPTION_OBJECT:
-    options->object = true;
-    return 0;
-  case OPTION_KERNELS:
-    options->kernels = true;
-    return 0;
-  case OPTION_GRADIENTS:
-    options->gradients = true;
-    return 0;
-  case OPTION_VERBOSE:
-    options->verbose = true;
-    return 0;
-  case OPTION_DIM: {
-    DimValue dim;
-    if (!parse_dim(value, arena, &dim)) return usage("-D wants name=size, not `%s`%s", value, "");
-    for (size_t i = 0; i < options->dims.count; i++)
-      if (!strcmp(options->dims.data[i].name, dim.name))
-        return usage("-D %s is given twice%s", dim.name, "");
-    VEC_PUSH(arena, &options->dims, dim);
-    return 0;
-  }
-  case OPTION_SET: {
-    const char *equal = strchr(value, '=');
-    if (!equal || equal == value) return usage("--set wants key=expression, not `%s`%s", value, "");
-    SettingOverride override = {arena_string(arena, value, (size_t)(equal - value)), equal + 1};
-    VEC_PUSH(arena, &options->overrides, override);
-    return 0;
-  }
-  case OPTION_WITH:
-  case OPTION_REFERENCE:
-  case OPTION_SEEDS:
-  case OPTION_POINTS:
-  case OPTION_SECONDS:
-  case OPTION_TOLERANCE:
-    return apply_judge_option(arena, options, row, value);
+  case OPTION_DIM:
+    return apply_dim(arena, options, value);
+  case OPTION_SET:
+    return apply_set(arena, options, value);
   case OPTION_RUNTIME:
     VEC_PUSH(arena, &options->runtime, row->name);
     if (row->value) VEC_PUSH(arena, &options->runtime, value);
     return 0;
+  default:
+    return apply_judge_option(arena, options, row, value);
   }
-  return 0;
 }
 
 static const OptionRow *find_option(const char *argument, size_t length, Verb verb) {

@@ -25,72 +25,54 @@ static uint64_t numbered(Numbering *n, uint64_t label) {
   return hash_mix(label, count);
 }
 
-// The words are part of what a seed means: they outlive the order of the node kinds.
-static const char *item_word(const Node *node, Name *name) {
-  switch (node->kind) {
-  case ITEM_CONST:
-    return *name = node->as.constant.name.name, "const";
-  case ITEM_STRUCT:
-    return *name = node->as.structure.name.name, "struct";
-  case ITEM_DATA:
-    return *name = node->as.data.name.name, "data";
-  case ITEM_FUNCTION:
-    return *name = node->as.function.name.name, "fn";
-  case ITEM_LEVEL:
-    return *name = node->as.level.name.name, node->as.level.upper ? "upper" : "lower";
-  case ITEM_SOLVE:
-    return *name = node->as.solve.name.name, "solve";
-  case ITEM_STAGE:
-    return *name = node->as.stage.name.name, "stage";
-  case ITEM_TEST:
-    return *name = node->as.test.name, "test";
-  case ITEM_METHOD:
-    return *name = node->as.method.name.name, "method";
-  case ITEM_OPTIMIZER:
-    return *name = node->as.optimizer.name.name, "optimizer";
-  case ITEM_SET:
-    return *name = node->as.set.name.name, "set";
-  case ITEM_RULE:
-    return *name = node->as.rule.name.name, node->as.rule.vjp ? "vjp" : "jvp";
-  default:
-    return NULL;
-  }
+// What opens a place of its own. The words are part of what a seed means: they outlive the order of
+// the node kinds.
+static const char *const words[NODE_FILE + 1] = {
+    [NODE_LET] = "let",
+    [NODE_VAR] = "var",
+    [NODE_STATE] = "state",
+    [NODE_BATCH] = "batch",
+    [NODE_REPORT] = "report",
+    [NODE_OBJECTIVE] = "objective",
+    [NODE_SUBJECT] = "subject",
+    [NODE_PROX] = "prox",
+    [NODE_UPDATE] = "update",
+    [NODE_SETTING] = "setting",
+    [PART_FIELD] = "field",
+    [PART_PARAM] = "param",
+    [PART_SET_FUNCTION] = "map",
+    [ITEM_CONST] = "const",
+    [ITEM_STRUCT] = "struct",
+    [ITEM_DATA] = "data",
+    [ITEM_FUNCTION] = "fn",
+    [ITEM_LEVEL] = "lower",
+    [ITEM_SOLVE] = "solve",
+    [ITEM_STAGE] = "stage",
+    [ITEM_TEST] = "test",
+    [ITEM_METHOD] = "method",
+    [ITEM_OPTIMIZER] = "optimizer",
+    [ITEM_SET] = "set",
+    [ITEM_RULE] = "jvp",
+};
+
+static const char *place_word(const Node *node) {
+  if (node->kind == ITEM_LEVEL && node->as.level.upper) return "upper";
+  if (node->kind == ITEM_RULE && node->as.rule.vjp) return "vjp";
+  return words[node->kind];
 }
 
-static const char *declaration_word(const Node *node, Name *name) {
+static const char *place_name(const Node *node) {
+  const IdentList *key = &node->as.setting.key;
   switch (node->kind) {
-  case NODE_VAR:
-    return *name = node->as.var.name.name, "var";
-  case NODE_STATE:
-    return *name = node->as.state.name.name, "state";
-  case NODE_BATCH:
-    return *name = node->as.batch.name.name, "batch";
   case NODE_LET:
-    if (node->as.let.pattern->kind == PATTERN_NAME)
-      *name = node->as.let.pattern->as.pattern_name.name;
-    return "let";
-  case NODE_REPORT:
-    return *name = node->as.report.name.name, "report";
-  case NODE_OBJECTIVE:
-    return "objective";
-  case NODE_SUBJECT:
-    return *name = node->as.subject.name.name, "subject";
-  case NODE_PROX:
-    return *name = node->as.prox.name.name, "prox";
-  case NODE_UPDATE:
-    return *name = node->as.update.name.name, "update";
+    return node->as.let.pattern->kind == PATTERN_NAME ? node->as.let.pattern->as.pattern_name.name
+                                                      : NULL;
   case NODE_SETTING: // `upper.step`: the last word
-    if (node->as.setting.key.count)
-      *name = node->as.setting.key.data[node->as.setting.key.count - 1].name;
-    return "setting";
-  case PART_FIELD:
-    return *name = node->as.field.name.name, "field";
-  case PART_PARAM:
-    return *name = node->as.param.name.name, "param";
-  case PART_SET_FUNCTION:
-    return *name = node->as.set_function.name.name, "map";
+    return key->count ? key->data[key->count - 1].name : NULL;
+  case ITEM_TEST:
+    return node->as.test.name;
   default:
-    return NULL;
+    return node_name(node);
   }
 }
 
@@ -101,11 +83,9 @@ static Name called_name(const Node *callee) {
 
 static void number(void *self, Node *node) {
   Numbering *n = self;
-  Name name = NULL;
-  const char *word = item_word(node, &name);
-  if (!word) word = declaration_word(node, &name);
+  const char *word = place_word(node);
   uint64_t around = n->around;
-  if (word) n->around = numbered(n, hash_text(hash_text(around, word), name));
+  if (word) n->around = numbered(n, hash_text(hash_text(around, word), place_name(node)));
   if (node->kind == EXPR_CALL)
     node->as.call.place = numbered(n, hash_text(around, called_name(node->as.call.callee)));
   node_children(node, number, n);

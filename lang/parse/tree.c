@@ -131,6 +131,13 @@ static void statement_children(const Visit *v, const Node *n) {
   case NODE_EXPECT:
     one(v, n->as.expect.value), one(v, n->as.expect.within);
     break;
+  default:
+    break;
+  }
+}
+
+static void part_children(const Visit *v, const Node *n) {
+  switch (n->kind) {
   case PART_DIM:
     one(v, n->as.dim.value);
     break;
@@ -216,8 +223,71 @@ void node_children(const Node *node, void (*visit)(void *self, Node *child), voi
   else if (node->kind < PART_DIM || node->kind == NODE_FILE)
     item_children(&v, node);
   else
-    statement_children(&v, node);
+    part_children(&v, node);
 }
+
+Name node_name(const Node *node) {
+  switch (node->kind) {
+  case NODE_REPORT:
+    return node->as.report.name.name;
+  case NODE_VAR:
+    return node->as.var.name.name;
+  case NODE_STATE:
+    return node->as.state.name.name;
+  case NODE_BATCH:
+    return node->as.batch.name.name;
+  case NODE_SUBJECT:
+    return node->as.subject.name.name;
+  case NODE_PROX:
+    return node->as.prox.name.name;
+  case NODE_UPDATE:
+    return node->as.update.name.name;
+  case ITEM_CONST:
+    return node->as.constant.name.name;
+  case ITEM_STRUCT:
+    return node->as.structure.name.name;
+  case ITEM_DATA:
+    return node->as.data.name.name;
+  case ITEM_FUNCTION:
+    return node->as.function.name.name;
+  case ITEM_LEVEL:
+    return node->as.level.name.name;
+  case ITEM_SOLVE:
+    return node->as.solve.name.name;
+  case ITEM_STAGE:
+    return node->as.stage.name.name;
+  case ITEM_METHOD:
+    return node->as.method.name.name;
+  case ITEM_OPTIMIZER:
+    return node->as.optimizer.name.name;
+  case ITEM_SET:
+    return node->as.set.name.name;
+  case ITEM_RULE:
+    return node->as.rule.name.name;
+  case PART_DIM:
+    return node->as.dim.name.name;
+  case PART_FIELD:
+    return node->as.field.name.name;
+  case PART_PARAM:
+    return node->as.param.name.name;
+  case PART_SET_FUNCTION:
+    return node->as.set_function.name.name;
+  case PART_BINDER:
+    return node->as.binder.name.name;
+  default:
+    return NULL;
+  }
+}
+
+static const char *const named_phrases[NODE_FILE + 1] = {
+    [NODE_VAR] = "the variable",      [NODE_STATE] = "the state",
+    [NODE_BATCH] = "the batch",       [NODE_REPORT] = "the report",
+    [ITEM_CONST] = "the constant",    [ITEM_STRUCT] = "the struct",
+    [ITEM_FUNCTION] = "the function", [ITEM_STAGE] = "the stage",
+    [ITEM_METHOD] = "the method",     [ITEM_OPTIMIZER] = "the optimizer",
+    [ITEM_SET] = "the set",           [PART_DIM] = "the dim",
+    [PART_FIELD] = "the field",       [PART_PARAM] = "the parameter",
+};
 
 static const char *const plain_phrases[] = {
     [NODE_ERROR] = "something that could not be read",
@@ -294,36 +364,10 @@ const char *node_phrase(Arena *arena, const Node *node) {
     return arena_printf(arena, "the type `%s`", node->as.type_name.name.name);
   case PATTERN_NAME:
     return arena_printf(arena, "the name `%s`", node->as.pattern_name.name);
-  case NODE_VAR:
-    return arena_printf(arena, "the variable `%s`", node->as.var.name.name);
-  case NODE_STATE:
-    return arena_printf(arena, "the state `%s`", node->as.state.name.name);
-  case NODE_BATCH:
-    return arena_printf(arena, "the batch `%s`", node->as.batch.name.name);
-  case NODE_REPORT:
-    return arena_printf(arena, "the report `%s`", node->as.report.name.name);
-  case ITEM_CONST:
-    return arena_printf(arena, "the constant `%s`", node->as.constant.name.name);
-  case ITEM_STRUCT:
-    return arena_printf(arena, "the struct `%s`", node->as.structure.name.name);
-  case ITEM_FUNCTION:
-    return arena_printf(arena, "the function `%s`", node->as.function.name.name);
-  case ITEM_STAGE:
-    return arena_printf(arena, "the stage `%s`", node->as.stage.name.name);
-  case ITEM_METHOD:
-    return arena_printf(arena, "the method `%s`", node->as.method.name.name);
-  case ITEM_OPTIMIZER:
-    return arena_printf(arena, "the optimizer `%s`", node->as.optimizer.name.name);
-  case ITEM_SET:
-    return arena_printf(arena, "the set `%s`", node->as.set.name.name);
-  case PART_DIM:
-    return arena_printf(arena, "the dim `%s`", node->as.dim.name.name);
-  case PART_FIELD:
-    return arena_printf(arena, "the field `%s`", node->as.field.name.name);
-  case PART_PARAM:
-    return arena_printf(arena, "the parameter `%s`", node->as.param.name.name);
   default: {
-    const char *plain = plain_phrases[node->kind];
+    const char *plain = plain_phrases[node->kind], *named = named_phrases[node->kind];
+    Name name = node_name(node);
+    if (named) return name ? arena_printf(arena, "%s `%s`", named, name) : named;
     return plain ? plain : "this";
   }
   }

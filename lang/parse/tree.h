@@ -184,6 +184,8 @@ struct Node {
 void tree_print(TextBuffer *out, const Node *node);
 /// Visits the direct children of a node in source order.
 void node_children(const Node *node, void (*visit)(void *self, Node *child), void *self);
+/// The name that an item or another declaration is given; NULL where it has none.
+Name node_name(const Node *node);
 /// A short phrase for messages: "a call", "the name `w`", "a comprehension".
 const char *node_phrase(Arena *arena, const Node *node);
 

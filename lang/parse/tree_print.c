@@ -161,35 +161,39 @@ static void add_expression_words(TextBuffer *out, const Node *n) {
   }
 }
 
+static void add_words_before(TextBuffer *out, const Node *n) {
+  switch (n->kind) {
+  case ITEM_FUNCTION:
+    if (n->as.function.exported) text_add(out, " export");
+    break;
+  case ITEM_METHOD:
+    if (n->as.method.exported) text_add(out, " export");
+    break;
+  case ITEM_OPTIMIZER:
+    if (n->as.optimizer.exported) text_add(out, " export");
+    break;
+  case ITEM_SET:
+    if (n->as.set.exported) text_add(out, " export");
+    break;
+  case ITEM_LEVEL:
+    text_add(out, n->as.level.upper ? " upper" : " lower");
+    break;
+  case ITEM_RULE:
+    text_add(out, n->as.rule.vjp ? " vjp" : " jvp");
+    break;
+  default:
+    break;
+  }
+}
+
 static void add_statement_words(TextBuffer *out, const Node *n) {
   switch (n->kind) {
-  case NODE_REPORT:
-    add_name(out, n->as.report.name.name);
-    break;
   case NODE_ENSURE:
     if (n->as.ensure.warning) text_add(out, " warn");
     add_quoted(out, n->as.ensure.text);
     break;
-  case NODE_VAR:
-    add_name(out, n->as.var.name.name);
-    break;
-  case NODE_STATE:
-    add_name(out, n->as.state.name.name);
-    break;
-  case NODE_BATCH:
-    add_name(out, n->as.batch.name.name);
-    break;
   case NODE_OBJECTIVE:
     text_add(out, n->as.objective.maximize ? " maximize" : " minimize");
-    break;
-  case NODE_SUBJECT:
-    add_name(out, n->as.subject.name.name);
-    break;
-  case NODE_PROX:
-    add_name(out, n->as.prox.name.name);
-    break;
-  case NODE_UPDATE:
-    add_name(out, n->as.update.name.name);
     break;
   case NODE_SETTING:
     for (size_t i = 0; i < n->as.setting.key.count; i++)
@@ -202,25 +206,12 @@ static void add_statement_words(TextBuffer *out, const Node *n) {
     text_addf(out, " %s %s", n->as.expect_code.warning ? "warning" : "error",
               n->as.expect_code.code.name);
     break;
-  case PART_DIM:
-    add_name(out, n->as.dim.name.name);
-    break;
-  case PART_FIELD:
-    add_name(out, n->as.field.name.name);
-    break;
-  case PART_PARAM:
-    add_name(out, n->as.param.name.name);
-    break;
   case PART_TRAIT:
     add_name(out, n->as.trait.first.name);
     add_name(out, n->as.trait.second.name);
     break;
   case PART_SET_FUNCTION:
-    add_name(out, n->as.set_function.name.name);
     add_names(out, n->as.set_function.names);
-    break;
-  case PART_BINDER:
-    add_name(out, n->as.binder.name.name);
     break;
   case PART_ARGUMENT:
     if (n->as.argument.name.name) text_addf(out, " %s =", n->as.argument.name.name);
@@ -236,56 +227,31 @@ static void add_item_words(TextBuffer *out, const Node *n) {
     add_name(out, n->as.import.module.name);
     if (n->as.import.alias.name) text_addf(out, " as %s", n->as.import.alias.name);
     break;
-  case ITEM_CONST:
-    add_name(out, n->as.constant.name.name);
-    break;
   case ITEM_STRUCT:
-    add_name(out, n->as.structure.name.name);
     add_names(out, n->as.structure.dims);
     break;
   case ITEM_DATA:
-    add_name(out, n->as.data.name.name);
     if (n->as.data.row.name) text_addf(out, " row %s", n->as.data.row.name);
     break;
   case ITEM_FUNCTION:
-    if (n->as.function.exported) text_add(out, " export");
-    add_name(out, n->as.function.name.name);
     add_names(out, n->as.function.dims);
     break;
   case ITEM_LEVEL:
-    text_add(out, n->as.level.upper ? " upper" : " lower");
-    add_name(out, n->as.level.name.name);
     if (n->as.level.family.name) text_addf(out, " for %s", n->as.level.family.name);
     break;
-  case ITEM_SOLVE:
-    add_name(out, n->as.solve.name.name);
-    break;
   case ITEM_STAGE:
-    add_name(out, n->as.stage.name.name);
     if (n->as.stage.family.name) text_addf(out, " for %s", n->as.stage.family.name);
     break;
   case ITEM_TEST:
     add_quoted(out, n->as.test.name);
     break;
-  case ITEM_METHOD:
-    if (n->as.method.exported) text_add(out, " export");
-    add_name(out, n->as.method.name.name);
-    break;
   case ITEM_OPTIMIZER:
-    if (n->as.optimizer.exported) text_add(out, " export");
-    add_name(out, n->as.optimizer.name.name);
     add_names(out, n->as.optimizer.update_names);
-    break;
-  case ITEM_SET:
-    if (n->as.set.exported) text_add(out, " export");
-    add_name(out, n->as.set.name.name);
     break;
   case ITEM_SHARD:
     add_names(out, n->as.shard.names);
     break;
   case ITEM_RULE:
-    text_add(out, n->as.rule.vjp ? " vjp" : " jvp");
-    add_name(out, n->as.rule.name.name);
     add_names(out, n->as.rule.names);
     break;
   case NODE_FILE:
@@ -306,6 +272,8 @@ static void print_node(void *self, Node *node) {
   TextBuffer *out = printer->out;
   text_addf(out, "%*s%s", printer->indent, "", kind_names[node->kind]);
   add_expression_words(out, node);
+  add_words_before(out, node);
+  add_name(out, node_name(node));
   add_statement_words(out, node);
   add_item_words(out, node);
   if (node->doc) {
