@@ -157,6 +157,9 @@ static blo_status run_entry(blo_instance *instance, const blo_entry *entry) {
     return blo_fail(instance->context, BLO_BAD_ARGUMENT, "", "`%s` cannot be run here",
                     entry->name);
   }
+  if (instance->stop) {
+    return blo_fail(instance->context, BLO_STOPPED, "", "stopped before `%s`", entry->name);
+  }
   size_t note_bytes = instance->program->note_count * sizeof *instance->notes;
   if (note_bytes) memset(instance->notes, 0, note_bytes);
   blo_call call = {.dims = instance->dims,
@@ -259,7 +262,6 @@ static blo_status init_stage(blo_instance *instance, StageRun *run, int64_t seed
 blo_status blo_init(blo_instance *instance, size_t stage, int64_t seed) {
   StageRun *run;
   if (enter(instance)) return BLO_BAD_ARGUMENT;
-  instance->stop = 0;
   blo_status status = blo_find_stage(instance, stage, &run);
   if (!status) status = init_stage(instance, run, seed);
   leave(instance);
@@ -323,7 +325,8 @@ static blo_status diverged(blo_instance *instance, StageRun *run, const char *wh
       divergence_place(instance->program, run->stage->name, what), (long long)run->iteration + 1,
       run->stage->name, what, isnan(value) ? "not a number" : "infinite");
   blo_fail_help(instance->context,
-                "take smaller steps, or `step = auto` for the lower optimizer; the state after step %lld, the last good one, was kept",
+                "take smaller steps, or `step = auto` for the lower optimizer; the state after "
+                "step %lld, the last good one, was kept",
                 (long long)run->iteration);
   return BLO_DIVERGED;
 }
@@ -594,7 +597,6 @@ blo_status blo_state_load(blo_instance *instance, size_t stage, const void *bloc
                           int64_t iteration, int64_t seed) {
   StageRun *run;
   if (enter(instance)) return BLO_BAD_ARGUMENT;
-  instance->stop = 0;
   blo_status status = blo_find_stage(instance, stage, &run);
   if (!status) status = make_data(instance, stage, seed);
   if (!status) {

@@ -58,14 +58,13 @@ static blo_status record(const Comparison *c, Runner *runner, Runner *reference,
 
 // ---- running
 
-// A step that fails here fails again where it is measured; an interrupt would be forgotten by the
-// new beginning.
+// A step that fails here fails again where it is measured.
 static blo_status warm_up(Runner *runner, int64_t seed) {
   blo_step_result result;
   blo_status status = blo_runner_begin(runner, seed);
   for (int i = 0; i < 2 && !status; i++)
     status = blo_step(runner->instance, runner->stage, 0, &result);
-  return status == BLO_STOPPED ? status : blo_runner_begin(runner, seed);
+  return blo_runner_begin(runner, seed);
 }
 
 static blo_status measure(const Comparison *c, Runner *runner, Runner *reference, int64_t seed,

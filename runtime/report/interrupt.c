@@ -4,10 +4,12 @@
 #include <string.h>
 
 static blo_instance *volatile watched;
+static volatile sig_atomic_t came;
 static struct sigaction previous_interrupt, previous_terminate;
 
 static void stop_watched(int number) {
   blo_instance *instance = watched;
+  came = 1;
   if (instance) blo_request_stop(instance);
   signal(number, SIG_DFL);
 }
@@ -18,9 +20,14 @@ void blo_interrupt_watch(blo_instance *instance) {
   action.sa_handler = stop_watched;
   action.sa_flags = SA_RESTART;
   sigemptyset(&action.sa_mask);
+  came = 0;
   watched = instance;
   sigaction(SIGINT, &action, &previous_interrupt);
   sigaction(SIGTERM, &action, &previous_terminate);
+}
+
+bool blo_interrupt_came(void) {
+  return came;
 }
 
 void blo_interrupt_release(void) {

@@ -369,6 +369,11 @@ static void say_nothing_is_left(const Run *run) {
 static blo_status run_stage(Run *run) {
   const blo_stage *stage = &run->program->stages[run->stage];
   blo_status status = begin_stage(run);
+  if (status == BLO_STOPPED) {
+    const char *name = shown_stage_name(run);
+    fprintf(stderr, "stopped before the first step%s%s\n", name[0] ? " of stage " : "", name);
+    return status;
+  }
   if (status) {
     print_error(run);
     return status;
@@ -383,8 +388,9 @@ static blo_status run_stage(Run *run) {
   char message[BLO_TEXT_BYTES];
   snprintf(message, sizeof message, "%s", blo_last_error(run->context)->text);
   say_how_it_ended(run, status);
-  blo_clear_stop(run->instance);
+  blo_clear_stop(run->instance); // the last reports are made all the same
   blo_status finished = blo_finish(run->instance, run->stage);
+  if (blo_interrupt_came()) blo_request_stop(run->instance); // no further stage
   if (finished) print_error(run);
   if (!status) status = finished;
   log_stage_end(run, status, message);

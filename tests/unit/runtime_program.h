@@ -20,7 +20,7 @@ enum { LEAF_T, LEAF_W, LEAF_COUNT };
 // What the step should do at a certain step; tests set it through the program's `self`.
 typedef struct Script {
   int64_t diverge_at, note_at, warn_at, stop_at, finish_at;
-  volatile int *raise_stop;
+  blo_instance *stopped; // asked to stop in step stop_at
 } Script;
 
 static const int64_t one_dim[] = {BLO_DIM_ATOM, 0};
@@ -56,6 +56,7 @@ static int32_t small_step(const blo_call *call) {
     sum += new_w[i];
     squares += residual[i] * residual[i];
   }
+  if (script && step == script->stop_at && script->stopped) blo_request_stop(script->stopped);
   if (script && step == script->stop_at && *call->stop) return BLO_STOPPED;
   new_t[0] = t[0] - 0.01;
   *upper = squares;

@@ -130,12 +130,19 @@ static void test_stop_discards_the_step(void **state) {
   assert_int_equal(blo_init(f.instance, 0, 0), BLO_OK);
   assert_int_equal(blo_step(f.instance, 0, 0, NULL), BLO_OK);
   double w = leaf(&f, "w", 0);
-  blo_request_stop(f.instance);
+  f.script.stopped = f.instance;
+  assert_int_equal(blo_step(f.instance, 0, 0, NULL), BLO_STOPPED);
+  assert_true(leaf(&f, "w", 0) == w);
+  // What was asked for holds until it is cleared: no entry begins, none forgets it.
+  f.script.stopped = NULL;
   assert_int_equal(blo_step(f.instance, 0, 0, NULL), BLO_STOPPED);
   assert_true(leaf(&f, "w", 0) == w);
   blo_clear_stop(f.instance);
   assert_int_equal(blo_step(f.instance, 0, 0, NULL), BLO_OK);
   assert_true(leaf(&f, "w", 0) != w);
+  blo_request_stop(f.instance);
+  assert_int_equal(blo_init(f.instance, 0, 0), BLO_STOPPED);
+  assert_int_equal(blo_step(f.instance, 0, 0, NULL), BLO_BAD_ARGUMENT); // it has no state
   close_small(&f);
 }
 

@@ -373,6 +373,34 @@ static void test_interrupt(void **state) {
   assert_true(result_value("out.npz", "w", 0) > 0.0);
 }
 
+static int32_t interrupted_finish(const blo_call *call) {
+  raise(SIGINT);
+  return small_finish(call);
+}
+
+// SIGINT while the last reports of a stage are made, when no step runs that could notice it: they
+// are made, and the next stage does not begin.
+static void test_interrupt_between_stages(void **state) {
+  (void)state;
+  const blo_program *program = small_program(&small, &script, false);
+  small.entries[2].run = interrupted_finish;
+  blo_stage stages[] = {small.stage, small.stage};
+  stages[0].name = "first";
+  stages[1].name = "second";
+  small.program.stages = stages;
+  small.program.stage_count = 2;
+  fflush(NULL);
+  pid_t child = fork();
+  if (child == 0) _exit(RUN(program, "--checkpoint", path_of("state.npz")));
+  int status = 0;
+  assert_int_equal(waitpid(child, &status, 0), child);
+  assert_true(WIFEXITED(status));
+  assert_int_equal(WEXITSTATUS(status), 3);
+  assert_file_has("stderr.txt", "stopped before the first step of stage second\n");
+  assert_file_has("stdout.txt", "largest = ");
+  assert_true(file_exists("state.npz"));
+}
+
 static void test_collecting_expectations(void **state) {
   (void)state;
   const blo_program *program = small_program(&small, &script, false);
@@ -498,6 +526,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(test_resume_is_exact, setup, teardown),
       cmocka_unit_test_setup_teardown(test_foreign_checkpoints_are_refused, setup, teardown),
       cmocka_unit_test_setup_teardown(test_interrupt, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_interrupt_between_stages, setup, teardown),
       cmocka_unit_test_setup_teardown(test_plots_of_many_curves, setup, teardown),
       cmocka_unit_test_setup_teardown(test_collecting_expectations, setup, teardown),
       cmocka_unit_test_setup_teardown(test_history, setup, teardown),

@@ -117,8 +117,8 @@ typedef int32_t (*blo_progress)(void *self, const blo_step_result *result);
 blo_status blo_solve(blo_instance *instance, size_t stage, int64_t report_every,
                      blo_progress progress, void *self);
 
-/* Makes the running or next entry return BLO_STOPPED. May be called from signal handlers and other
- * threads. Cleared by blo_init and blo_clear_stop. */
+/* Makes the running entry and all later ones return BLO_STOPPED, until blo_clear_stop. May be called
+ * from signal handlers and other threads. */
 void blo_request_stop(blo_instance *instance);
 void blo_clear_stop(blo_instance *instance);
 
