@@ -72,8 +72,11 @@ static Func *objective_func(Context *c, const Level *level) {
   value = prox_value(c, c->stage, level, p.x, p.y, value);
   Staged *values = constraints_at(c, c->stage, level, p.x, p.y, span);
   if (staged_is_poison(value) || staged_is_poison(values)) return NULL;
-  Staged *parts[] = {value, values};
-  return function_finish(c, staged_tuple(c->e, parts, 2));
+  // What solves it may be formulas, which what is above reaches as well.
+  Staged *formulas = level_update(c, level, p.x, p.y, p.y);
+  if (staged_is_poison(formulas)) return NULL;
+  Staged *parts[] = {value, values, formulas};
+  return function_finish(c, staged_tuple(c->e, parts, level->updates.count ? 3 : 2));
 }
 
 static Func *start_func(Context *c) {
@@ -258,7 +261,8 @@ static void check_affine(Context *c) {
 static void check_coupled_sets(Context *c) {
   const Stage *stage = c->stage;
   const Level *level = &stage->lower;
-  if (!level_has_sets(level) || method_accepts(stage->method->node, "coupled", "sets")) return;
+  bool takes = !stage->method || method_accepts(stage->method->node, "coupled", "sets");
+  if (!level_has_sets(level) || takes) return;
   Parameters p = function_create(c, "sets");
   Func *func = function_finish(c, project_level(c, c->stage, level, p.x, p.y));
   if (!func) return;
@@ -366,19 +370,22 @@ static bool may_checkpoint(const Instance *method) {
 
 static void check_levels(Context *c, Func *upper, Func *lower, Func *start, Func *step) {
   const Stage *stage = c->stage;
+  const Instance *method = stage->method; // NULL: formulas
+  const Node *formula = method ? NULL : stage->lower.updates.data[0];
   LevelProblem problem = {.upper = upper,
                           .lower = lower,
                           .start = start,
                           .hypergradient = step,
                           .upper_objective = stage->upper.objective->span,
                           .lower_objective = stage->lower.objective->span,
-                          .method_span = stage->method->span,
+                          .method_span = method ? method->span : formula->span,
                           .lower_span = stage->lower.node->span,
-                          .method = instance_name(stage->method),
+                          .method = method ? instance_name(method) : "update",
                           .start_methods = start_methods(c),
                           .step_methods = methods_that_accept(c, "discrete", "upper"),
-                          .takes_steps = method_accepts(stage->method->node, "discrete", "upper"),
-                          .checkpoints = may_checkpoint(stage->method)};
+                          .takes_steps =
+                              !method || method_accepts(method->node, "discrete", "upper"),
+                          .checkpoints = method && may_checkpoint(method)};
   describe_upper(c, stage, &problem);
   const ProblemVariable *last = &problem.upper_variables[problem.upper_count - 1];
   problem.lower_variables =

@@ -149,12 +149,15 @@ static Staged *solution(Context *c, Stage *nested, Staged *x, Span span) {
     diagnostic_help(d, "write them as one level, or one below the other");
     return staged_poison;
   }
-  if (!nested->method) return staged_poison; // said where the solve block was read
+  bool formulas = level_is_updated(&nested->lower);
+  if (!nested->method && !formulas) return staged_poison; // said where the solve block was read
   nested->solving = true;
   bool warm = c->warm && !nested->cold;
   Staged *start = warm ? family_kept(c, nested, c->warm[nested->index])
                        : start_bundle(c, nested, &nested->lower, x, span);
-  Staged *y = staged_is_poison(start) ? start : method_solution(c, x, start);
+  Staged *y = staged_is_poison(start) ? start
+              : formulas              ? level_update(c, &nested->lower, x, start, start)
+                                      : method_solution(c, x, start);
   nested->solving = false;
   return y;
 }

@@ -88,9 +88,20 @@ static bool keeps_states(Context *c, const Stage *nested) {
   return true;
 }
 
+static bool choose_nested(Context *c, Stage *nested, Settings *all);
+
+static bool choose_below(Context *c, Stage *nested, Settings *all) {
+  bool ok = true;
+  for (size_t i = 0; i < nested->nested.count && ok; i++)
+    ok = choose_nested(c, nested->nested.data[i], all);
+  return ok;
+}
+
 static bool choose_nested(Context *c, Stage *nested, Settings *all) {
   nested->solve = nested->above->solve;
   nested->method = nested->lower_optimizer = NULL;
+  nested->key = NULL;
+  if (level_is_updated(&nested->lower)) return choose_below(c, nested, all); // nothing to choose
   if (!find_key(c, nested)) return false;
   take_settings(c, nested, all);
   Stage *before = c->stage;
@@ -104,9 +115,7 @@ static bool choose_nested(Context *c, Stage *nested, Settings *all) {
   }
   ok = ok && method_check_traits(c);
   c->stage = before;
-  for (size_t i = 0; i < nested->nested.count && ok; i++)
-    ok = choose_nested(c, nested->nested.data[i], all);
-  return ok;
+  return ok && choose_below(c, nested, all);
 }
 
 bool nested_solver(Context *c, Stage *stage) {

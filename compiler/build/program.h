@@ -154,7 +154,7 @@ struct Stage {
   bool unsupported; // has a clause that comes later: said already
   bool sample;      // stands for any problem, while a definition is checked
   bool single;      // one level moved by its gradient: held in `upper`
-  bool composed;    // single, with lower problems side by side or in families below it
+  bool composed;    // single, with lower problems side by side, in families or by formulas below it
   Level upper, lower;
   Map *names;         // Binding -> clause: every name the levels declare
   Map *lower_batches; // NODE_BATCH of the lower level -> itself
@@ -725,6 +725,9 @@ void state_describe(Context *c, const State *state, blo_leaf *leaves, const Name
                     size_t atom_count);
 /// One step of the stage: method, upper optimiser, projection, level states.
 bool step_run(Context *c, const State *state, StepResult *result);
+/// The level's variables with those that an `update w = e;` moves: its value at (x, y), in the order
+/// of the clauses.
+Staged *level_update(Context *c, const Level *level, Staged *x, Staged *y, Staged *bundle);
 /// Every variable of the level is moved by an `update` clause.
 bool level_is_updated(const Level *level);
 bool variable_is_updated(const Level *level, size_t index);

@@ -120,9 +120,10 @@ static bool choose_bilevel(Context *c, Stage *stage) {
 
 static bool choose_single(Context *c, Stage *stage) {
   if (stage->composed) {
-    if (missing(c, stage, "upper", "adam(step = 0.01, iters = 100)")) return false;
+    bool moves = level_is_updated(&stage->upper);
+    if (!moves && missing(c, stage, "upper", "adam(step = 0.01, iters = 100)")) return false;
     stage->upper_optimizer = level_optimizer(c, "upper", &stage->upper);
-    return stage->upper_optimizer != NULL;
+    return (moves || stage->upper_optimizer) && joint_check(c);
   }
   if (missing(c, stage, "optimizer", "adam(step = 0.01, iters = 100)")) return false;
   stage->upper_optimizer = level_optimizer(c, "optimizer", &stage->upper);

@@ -92,14 +92,15 @@ void level_clauses(Context *c, Stage *stage, Level *level, const Node *item) {
     add_clause(c, stage, level, item->as.level.clauses.data[i]);
 }
 
-// One lower problem makes a pair with `upper`; several, or a family, hang below it.
+// One lower problem makes a pair with `upper`; several, a family, or one that formulas solve hang
+// below it.
 static void add_levels(Context *c, Stage *stage, const NodeList *items) {
   int lower = 0;
   for (size_t i = 0; i < items->count; i++) {
     const Node *item = items->data[i];
     if (item->kind != ITEM_LEVEL || item->as.level.upper) continue;
     lower++;
-    stage->composed |= item->as.level.family_of != NULL;
+    stage->composed |= item->as.level.family_of != NULL || level_has_formulas(item);
   }
   stage->composed |= lower > 1;
   stage->single |= stage->composed;

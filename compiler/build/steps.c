@@ -86,14 +86,12 @@ bool level_is_updated(const Level *level) {
   return level->updates.count > 0;
 }
 
-// `update w = e;`: after the lower solve, at the old x, in the order of the clauses.
-static Staged *update_variables(Context *c, const StepResult *result, Staged *x) {
-  Level *level = &c->stage->upper;
+Staged *level_update(Context *c, const Level *level, Staged *x, Staged *y, Staged *bundle) {
   size_t count = level->variables.count;
-  if (!level->updates.count || staged_is_poison(x)) return x;
+  if (!level->updates.count || staged_is_poison(bundle)) return bundle;
   Staged **values = ARENA_ARRAY(c->build->arena, Staged *, count + 1);
-  for (size_t i = 0; i < count; i++) values[i] = level_part(level, x, i);
-  Point *point = point_open(c, c->stage, result->x_step, result->y_step);
+  for (size_t i = 0; i < count; i++) values[i] = level_part(level, bundle, i);
+  Point *point = point_open(c, c->stage, x, y);
   uint64_t place = c->e->dynamic.place;
   bool ok = true;
   for (size_t k = 0; k < level->updates.count; k++) {
@@ -110,7 +108,7 @@ static Staged *update_variables(Context *c, const StepResult *result, Staged *x)
   }
   c->e->dynamic.place = place;
   point_close(c, point);
-  return ok ? project_level(c, c->stage, level, NULL, level_bundle(c, level, values))
+  return ok ? project_level(c, c->stage, level, x, level_bundle(c, level, values))
             : staged_poison;
 }
 
@@ -119,7 +117,8 @@ static void move_upper(Context *c, const State *state, StepResult *result) {
   Instance *optimizer = c->stage->upper_optimizer;
   next->x = result->method.x;
   if (!result->hypergradient || level_is_updated(&c->stage->upper)) {
-    next->x = update_variables(c, result, next->x);
+    next->x =
+        level_update(c, &c->stage->upper, result->x_step, result->y_step, next->x);
     return;
   }
   if (!optimizer) {
@@ -140,7 +139,7 @@ static void move_upper(Context *c, const State *state, StepResult *result) {
                                    states, optimizer->span);
   moving_leave(c, saved, optimizer);
   moved = project_level(c, c->stage, &c->stage->upper, NULL, moved);
-  next->x = update_variables(c, result, moved);
+  next->x = level_update(c, &c->stage->upper, result->x_step, result->y_step, moved);
 }
 
 // The method's block, with the lower optimiser's states that are kept.

@@ -81,6 +81,9 @@ Program *check_program(Compilation *compilation, Node *file);
 /// its files.
 void places_number(Arena *arena, Node *file, const NodeList *files);
 
+/// The lower level is solved by formulas: it has an `update` for each of its variables.
+bool level_has_formulas(const Node *level);
+
 /// W0201 and W0320 in the user's file; for programs in which everything else has found no error.
 void check_warnings(Compilation *compilation, const Program *program);
 

@@ -172,12 +172,37 @@ static Binding *target_variable(Checker *c, const View *view, Ident name, const 
 static void check_update(Checker *c, View *view, Node *clause) {
   resolve_expression(c, view, clause->as.update.value);
   clause->as.update.target = target_variable(c, view, clause->as.update.name, "update");
-  bool lower = view->owner->kind == ITEM_LEVEL && !view->owner->as.level.upper;
-  if (!lower) return;
-  Diagnostic *d = report(c->diagnostics, E0207, clause->span,
-                         "an `update` moves a variable of the upper level, or of a stage");
-  diagnostic_help(d, "where the lower variable has a closed form, write it as a `let` in both "
-                     "levels");
+}
+
+static bool has_update(NodeList clauses, const Node *variable) {
+  for (size_t i = 0; i < clauses.count; i++)
+    if (clauses.data[i]->kind == NODE_UPDATE &&
+        clauses.data[i]->as.update.name.name == variable->as.var.name.name)
+      return true;
+  return false;
+}
+
+bool level_has_formulas(const Node *level) {
+  for (size_t i = 0; i < level->as.level.clauses.count; i++)
+    if (level->as.level.clauses.data[i]->kind == NODE_UPDATE) return true;
+  return false;
+}
+
+// A lower level is solved by a method or by formulas, one for each variable.
+static void check_formulas(Checker *c, NodeList clauses) {
+  const Node *update = NULL;
+  for (size_t i = 0; i < clauses.count; i++)
+    if (clauses.data[i]->kind == NODE_UPDATE) update = clauses.data[i];
+  for (size_t i = 0; update && i < clauses.count; i++) {
+    const Node *variable = clauses.data[i];
+    if (variable->kind != NODE_VAR || has_update(clauses, variable)) continue;
+    Diagnostic *d = report(c->diagnostics, E0207, variable->span, "`%s` has no `update`",
+                           variable->as.var.name.name);
+    diagnostic_label(d, update->span, "this level is solved by formulas");
+    diagnostic_help(d, "give each variable of a lower level an `update`, or none; or put the others "
+                       "into a level of their own");
+    return;
+  }
 }
 
 static void check_prox(Checker *c, View *view, Node *clause) {
@@ -366,6 +391,7 @@ static void check_level(Checker *c, Module *module, Problem *problem, Node *leve
   view.family = view.locals;
   NodeList clauses = level->as.level.clauses;
   check_clauses(c, &view, clauses);
+  if (!level->as.level.upper) check_formulas(c, clauses);
   const char *word = level->as.level.upper ? "`upper`" : "`lower`";
   check_variables(c, clauses, head_span(level), word);
   check_objective(c, clauses, head_span(level), word);
