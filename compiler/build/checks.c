@@ -278,9 +278,8 @@ static void check_coupled_sets(Context *c) {
     for (size_t k = 0; k < leaves.count; k++)
       moved |= dependence_get(map, func->body->yields.data[leaf++]) != DEPENDS_NOT;
     if (!moved) continue;
-    const char *what =
-        arena_printf(c->build->arena, "a lower set that depends on an upper variable (`%s`)",
-                     variable->name);
+    const char *what = arena_printf(
+        c->build->arena, "a lower set that depends on an upper variable (`%s`)", variable->name);
     method_refuse(c, what, variable->node->as.var.set->span, "it moves with what is above",
                   "coupled", "sets");
     return;

@@ -222,8 +222,7 @@ static Staged *dual_of(Context *c, const State *state, const Level *level, size_
     return no_value(c, span,
                     "a constraint of the upper level has no multiplier: the solve block "
                     "says how it is kept");
-  if (dual && stage->above)
-    return constraint_part(level, method_multipliers(c, x, y), index);
+  if (dual && stage->above) return constraint_part(level, method_multipliers(c, x, y), index);
   if (!state && !stage->above) {
     Diagnostic *d = report(build_diagnostics(c->build), E0207, span,
                            "multipliers are known between the steps of a run");
@@ -361,8 +360,7 @@ static void add_nested_violation(Stage *nested, void *self) {
 
 Value *stage_violation(Context *c, Point *point) {
   Value *most = level_violation(c, &c->stage->upper, point->x, point->y, NULL);
-  if (!c->stage->single)
-    most = level_violation(c, &c->stage->lower, point->x, point->y, most);
+  if (!c->stage->single) most = level_violation(c, &c->stage->lower, point->x, point->y, most);
   Violations violations = {c, point, most};
   nested_each(c->stage, add_nested_violation, &violations);
   return violations.most;

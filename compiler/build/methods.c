@@ -377,7 +377,8 @@ static bool can_ensure(Context *c, const NodeList *steps, size_t index, const bo
   return true;
 }
 
-// Marks the statements that `y`, and a state where one is wanted, come from at the end of the block.
+// Marks the statements that `y`, and a state where one is wanted, come from at the end of the
+// block.
 static void find_needed(Context *c, const NodeList *steps, const Binding *state, Needs *needs,
                         bool *needed) {
   needs->bindings = map_create(c->build->arena);
@@ -439,8 +440,8 @@ static Staged *step_leaves(Context *c, Staged *x, Staged *y, const Binding *want
     if (needed[i]) run_move(c, steps->data[i], &environment);
   }
   instance_leave(method, &chosen);
-  Staged *solved = wanted ? environment_find(environment, wanted)
-                          : present(environment, IMPLICIT_Y, y, NULL);
+  Staged *solved =
+      wanted ? environment_find(environment, wanted) : present(environment, IMPLICIT_Y, y, NULL);
   leave_method(c, &saved);
   return solved;
 }
@@ -549,7 +550,7 @@ static bool check_constraints(Context *c) {
     const char *word = equality ? "equality" : "coupled";
     if (method_accepts(method, word, "constraints")) continue;
     method_refuse(c, equality ? "equality constraints of the lower level" : "lower constraints",
-           clause->span, "a constraint of the lower level", word, "constraints");
+                  clause->span, "a constraint of the lower level", word, "constraints");
     return false;
   }
   return true;
@@ -561,12 +562,12 @@ static bool check_clauses(Context *c) {
   bool ok = check_constraints(c);
   if (stage->lower.proxes.count && !method_accepts(method, "nonsmooth", "lower")) {
     method_refuse(c, "a prox term of the lower level", stage->lower.proxes.data[0]->span,
-           "it has no derivative", "nonsmooth", "lower");
+                  "it has no derivative", "nonsmooth", "lower");
     ok = false;
   }
   if (stage->upper.updates.count && !method_accepts(method, "discrete", "upper")) {
-    method_refuse(c, "an upper variable that is moved by a formula", stage->upper.updates.data[0]->span,
-           "it moves the variable", "discrete", "upper");
+    method_refuse(c, "an upper variable that is moved by a formula",
+                  stage->upper.updates.data[0]->span, "it moves the variable", "discrete", "upper");
     ok = false;
   }
   return ok;
@@ -579,9 +580,9 @@ bool method_check_traits(Context *c) {
   if (stage->above && !method_accepts(method, "levels", NULL)) {
     bool family = stage->family != NULL;
     method_refuse(c, family ? "families" : "more than one lower level", stage->lower.node->span,
-           family ? "one lower problem per row: its solution is a function of what is above"
-                  : "its solution is a function of what is above",
-           "levels", NULL);
+                  family ? "one lower problem per row: its solution is a function of what is above"
+                         : "its solution is a function of what is above",
+                  "levels", NULL);
     ok = false;
   }
   if (level_has_sets(&stage->lower) && !method_accepts(method, "projected", "lower")) {
@@ -589,8 +590,8 @@ bool method_check_traits(Context *c) {
     while (!variable->node->as.var.set) variable++;
     const char *what =
         arena_printf(c->build->arena, "a lower variable in a set (`%s`)", variable->name);
-    method_refuse(c, what, variable->node->as.var.set->span, "it may not leave this set", "projected",
-           "lower");
+    method_refuse(c, what, variable->node->as.var.set->span, "it may not leave this set",
+                  "projected", "lower");
     ok = false;
   }
   if (method_accepts(method, "convex", "lower") && !method_accepts(method, "nonconvex", "lower")) {

@@ -73,8 +73,7 @@ static Staged *call_prox(const Call *call, void *self) {
   const Level *level = c->moving.level;
   if (!level || c->stage->sample) return call->positional[0];
   Staged *z = whole_of(c, call->positional[0], call->spans[0], "`prox`");
-  return narrowed(c,
-                  prox_level(c, c->stage, level, c->moving.x, z, call->positional[1]));
+  return narrowed(c, prox_level(c, c->stage, level, c->moving.x, z, call->positional[1]));
 }
 
 Staged *prox_function(Context *c) {

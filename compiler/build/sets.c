@@ -1,8 +1,8 @@
 // Sets of level variables: projection leaf by leaf.
 //
-// Enters: `var w: f64[d] in box(0.0, 1.0)`, whose arguments may use what stands above the level, and
-// the values x of that. Leaves: the bundle with `project` of the set applied to every leaf of every
-// variable that has one: a function of the bundle and of x.
+// Enters: `var w: f64[d] in box(0.0, 1.0)`, whose arguments may use what stands above the level,
+// and the values x of that. Leaves: the bundle with `project` of the set applied to every leaf of
+// every variable that has one: a function of the bundle and of x.
 #include "build/program.h"
 
 #include <string.h>

@@ -108,8 +108,7 @@ Staged *level_update(Context *c, const Level *level, Staged *x, Staged *y, Stage
   }
   c->e->dynamic.place = place;
   point_close(c, point);
-  return ok ? project_level(c, c->stage, level, x, level_bundle(c, level, values))
-            : staged_poison;
+  return ok ? project_level(c, c->stage, level, x, level_bundle(c, level, values)) : staged_poison;
 }
 
 static void move_upper(Context *c, const State *state, StepResult *result) {
@@ -117,8 +116,7 @@ static void move_upper(Context *c, const State *state, StepResult *result) {
   Instance *optimizer = c->stage->upper_optimizer;
   next->x = result->method.x;
   if (!result->hypergradient || level_is_updated(&c->stage->upper)) {
-    next->x =
-        level_update(c, &c->stage->upper, result->x_step, result->y_step, next->x);
+    next->x = level_update(c, &c->stage->upper, result->x_step, result->y_step, next->x);
     return;
   }
   if (!optimizer) {

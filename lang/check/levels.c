@@ -199,8 +199,9 @@ static void check_formulas(Checker *c, NodeList clauses) {
     Diagnostic *d = report(c->diagnostics, E0207, variable->span, "`%s` has no `update`",
                            variable->as.var.name.name);
     diagnostic_label(d, update->span, "this level is solved by formulas");
-    diagnostic_help(d, "give each variable of a lower level an `update`, or none; or put the others "
-                       "into a level of their own");
+    diagnostic_help(d,
+                    "give each variable of a lower level an `update`, or none; or put the others "
+                    "into a level of their own");
     return;
   }
 }

@@ -218,7 +218,7 @@ static bool has_key(NodeList list, const char *word) {
 static void check_required(Checker *c, const Problem *problem, const Node *solve) {
   bool pair = problem->upper && problem->lower;
   bool single = problem->stage && !problem->upper && !problem->lower;
-  if (problem->lower_count > 1) return; // build knows under which names
+  if (problem->lower_count > 1) return;                   // build knows under which names
   if (pair && level_has_formulas(problem->lower)) return; // there is nothing to choose
   const char *wanted = pair ? "method" : single ? "optimizer" : NULL;
   if (!wanted || problem->broken || has_key(solve->as.solve.settings, wanted)) return;
