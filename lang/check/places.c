@@ -62,18 +62,23 @@ static const char *place_word(const Node *node) {
 }
 
 static const char *place_name(const Node *node) {
-  const IdentList *key = &node->as.setting.key;
   switch (node->kind) {
   case NODE_LET:
     return node->as.let.pattern->kind == PATTERN_NAME ? node->as.let.pattern->as.pattern_name.name
                                                       : NULL;
-  case NODE_SETTING: // `upper.step`: the last word
-    return key->count ? key->data[key->count - 1].name : NULL;
   case ITEM_TEST:
     return node->as.test.name;
   default:
     return node_name(node);
   }
+}
+
+static uint64_t label_of(uint64_t around, const char *word, const Node *node) {
+  uint64_t label = hash_text(around, word);
+  if (node->kind != NODE_SETTING) return hash_text(label, place_name(node));
+  const IdentList *key = &node->as.setting.key;
+  for (size_t i = 0; i < key->count; i++) label = hash_text(label, key->data[i].name);
+  return label;
 }
 
 static Name called_name(const Node *callee) {
@@ -85,7 +90,7 @@ static void number(void *self, Node *node) {
   Numbering *n = self;
   const char *word = place_word(node);
   uint64_t around = n->around;
-  if (word) n->around = numbered(n, hash_text(hash_text(around, word), place_name(node)));
+  if (word) n->around = numbered(n, label_of(around, word, node));
   if (node->kind == EXPR_CALL)
     node->as.call.place = numbered(n, hash_text(around, called_name(node->as.call.callee)));
   node_children(node, number, n);
