@@ -385,9 +385,29 @@ static const LevelVariable *unlike_real(Context *c, Dtype *dtype) {
   return NULL;
 }
 
+// The first data field that is declared with a real type of its own, which is not the program's.
+static const Field *fixed_unlike_real(const Context *c, Dtype *dtype) {
+  for (size_t i = 0; i < c->build->fields.count; i++) {
+    const Field *field = &c->build->fields.data[i];
+    const Node *type = field->node->as.field.type;
+    while (type && (type->kind == TYPE_ARRAY || type->kind == TYPE_TENSOR))
+      type = type->kind == TYPE_ARRAY ? type->as.array_type.element : type->as.tensor_type.base;
+    if (!type || type->kind != TYPE_ELEMENT) continue;
+    *dtype = (Dtype)type->as.element_type.element;
+    if (dtype_is_float(*dtype) && *dtype != c->program_real) return field;
+  }
+  return NULL;
+}
+
 static void explain(Evaluator *e, Diagnostic *d, ErrorCode code, bool in_library) {
   Context *c = e->resolve_self;
   Dtype dtype;
+  const Field *field = code == E0302 && !in_library ? fixed_unlike_real(c, &dtype) : NULL;
+  if (field)
+    diagnostic_note(d,
+                    "the program's real type is %s, and `%s` is declared %s; declared `real`, it "
+                    "follows `precision`",
+                    dtype_text(c->program_real), field->name, dtype_text(dtype));
   const LevelVariable *variable =
       code == E0302 && in_library && c->stage && !c->stage->sample ? unlike_real(c, &dtype) : NULL;
   if (variable) {

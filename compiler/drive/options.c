@@ -306,7 +306,10 @@ int options_parse(Arena *arena, int argc, char **argv, Options *options, bool *d
   if (!strcmp(argv[1], "--version")) return printf("bloc %s\n", BLO_VERSION), 0;
   for (int i = 1; i < VERB_COUNT; i++)
     if (!strcmp(argv[1], verbs[i].name)) options->verb = (Verb)i;
-  if (options->verb == VERB_NONE) return usage("there is no verb `%s`%s", argv[1], "");
+  const char *ending = strrchr(argv[1], '.');
+  bool program = ending && !strcmp(ending, ".blo");
+  if (options->verb == VERB_NONE)
+    return usage("there is no verb `%s`%s", argv[1], program ? "; did you mean `bloc run`?" : "");
   for (int i = 2; i < argc; i++) {
     if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h")) return print_help(options->verb), 0;
     if (argv[i][0] == '-' && argv[i][1]) {

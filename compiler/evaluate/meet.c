@@ -7,6 +7,8 @@
 
 #include "ir/scalar.h"
 
+#include <string.h>
+
 static bool is_weak(const Staged *s) {
   return staged_is_number(s);
 }
@@ -104,7 +106,11 @@ static void suggest_comprehension(Evaluator *e, Diagnostic *d, const Type *a, co
   for (int i = 0; prefix && i < small->rank; i++) prefix = small->shape[i] == large->shape[i];
   const char *left = indexed_excerpt(e, places.left), *right = indexed_excerpt(e, places.right);
   static const char *const names[] = {"i", "i, j", "i, j, k"};
-  if (prefix && small->rank <= 3 && left && right) {
+  const char *wide = swapped ? left : right;
+  if (prefix && large->rank == small->rank + 1 && wide && wide[0] == '(' && strstr(wide, " * "))
+    diagnostic_help(d, "`*` multiplies entry by entry; the product of a matrix and a vector is "
+                       "written `X @ w`");
+  else if (prefix && small->rank <= 3 && left && right) {
     const char *index = names[small->rank - 1];
     diagnostic_help(d, "write `for %s { %s[%s] %s %s[%s] }`", index, left, index, op, right, index);
   } else {

@@ -443,6 +443,8 @@ static const char *name_elsewhere(Name name) {
       {"zeros", "write `let z: f64[n] = 0.0;`"},
       {"ones", "write `let z: f64[n] = 1.0;`"},
       {"range", "write `for i < n { .. }`"},
+      {"i", "an index comes from a loop around its use: `for i { x[i] }`"},
+      {"j", "an index comes from a loop around its use: `for j { x[j] }`"},
   };
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
     if (strcmp(rows[i].name, name) == 0) return rows[i].help;

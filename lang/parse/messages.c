@@ -106,16 +106,13 @@ static bool is_comparison(int kind) {
 
 // A name where a word of the grammar is wanted: a slip of the pen?
 static bool suggest_word(Diagnostic *d, const Token *found, const Expected *expected) {
-  static const char *const foreign[][2] = {{"def", "fn"},
-                                           {"function", "fn"},
-                                           {"param", "var"},
-                                           {"dims", "dim"},
-                                           {"minimise", "minimize"},
-                                           {"maximise", "maximize"},
-                                           {"constraint", "subject to"},
-                                           {"st", "subject to"},
-                                           {"return", NULL},
-                                           {"assert", "ensure"}};
+  static const char *const foreign[][2] = {
+      {"def", "fn"},           {"function", "fn"},       {"param", "var"},
+      {"dims", "dim"},         {"minimise", "minimize"}, {"maximise", "maximize"},
+      {"minimum", "minimize"}, {"maximum", "maximize"},  {"constraint", "subject to"},
+      {"st", "subject to"},    {"s", "subject to"},      {"constraints", "subject to"},
+      {"use", "import"},       {"include", "import"},    {"return", NULL},
+      {"assert", "ensure"}};
   const char *words[MAX_WORDS + 32];
   char storage[MAX_WORDS + 32][24];
   size_t count = 0;
@@ -143,11 +140,37 @@ static bool suggest_word(Diagnostic *d, const Token *found, const Expected *expe
   return close != NULL;
 }
 
+// Punctuation between the parts of a program; false when it says nothing.
+static bool suggest_punctuation(Parser *parser, Diagnostic *d, const Token *found,
+                                const Expected *expected) {
+  bool ends = expected_has(expected, T_SEMICOLON), arrow = expected_has(expected, T_ARROW);
+  if (found->kind == T_COLON && expected_has(expected, T_LEFT_BRACE) &&
+      expected_has(expected, T_LEFT_BRACKET))
+    diagnostic_help(d, "arrays stand in braces, `data { x: f64[n]; }`, and so do the columns of a "
+                       "table, `data train[n] { x: f64; }`");
+  else if (found->kind == T_IDENTIFIER && arrow && expected_has(expected, T_IN))
+    diagnostic_help(d, "a set stands behind `in`: `in %s`", found->name);
+  else if (found->kind == T_COMMA && ends)
+    diagnostic_help(d, "each part ends with a `;`");
+  else if (found->kind == T_ASSIGN && expected_has(expected, T_RIGHT_BRACKET))
+    diagnostic_help(d, "a `]` is missing");
+  else if ((found->kind == T_MINIMIZE || found->kind == T_MAXIMIZE || found->kind == T_VAR ||
+            found->kind == T_LET || found->kind == T_REPORT || found->kind == T_SUBJECT) &&
+           ends)
+    diagnostic_help(d, "a `;` is missing in front of %s", token_phrase(parser, found));
+  else
+    return false;
+  return true;
+}
+
 static void add_cure(Parser *parser, Diagnostic *d, const Token *found, const Expected *expected) {
   bool wants_name = expected_has(expected, T_IDENTIFIER);
   bool behind_value = expected_has(expected, T_PLUS) && !expected_has(expected, T_INT);
   if (found->kind == T_IDENTIFIER && suggest_word(d, found, expected)) return;
-  if (behind_value && found->kind == T_IF) {
+  if (suggest_punctuation(parser, d, found, expected)) return;
+  if (found->kind == T_IN && behind_value && expected_has(expected, T_RIGHT_PAREN)) {
+    diagnostic_help(d, "a sum over an index is written `sum(for i < n { x[i] })`");
+  } else if (behind_value && found->kind == T_IF) {
     diagnostic_help(d, "a choice is written `if c then a else b`");
   } else if (behind_value && found->kind == T_FOR) {
     diagnostic_help(d, "a tensor of all is written `for i < n { x[i] }`");

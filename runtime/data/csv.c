@@ -109,6 +109,13 @@ static blo_status read_header(blo_context *context, CsvTable *table, Scanner *s)
     table->column_count = i + 1;
     has_name |= !looks_like_number(table->names[i]);
   }
+  if (count == 1 && !cell.quoted && strpbrk(table->names[0], ";|")) {
+    blo_fail(context, BLO_BAD_DATA, "E0604", "%s:1: the columns are not separated by commas: `%s`",
+             table->label, table->names[0]);
+    blo_fail_help(context, "write the table anew with commas (or tabs) between the columns and "
+                           "points in its numbers");
+    return BLO_BAD_DATA;
+  }
   if (has_name) return BLO_OK;
   blo_fail(context, BLO_BAD_DATA, "E0604", "%s:1: the first row should name the columns",
            table->label);

@@ -17,6 +17,7 @@ run=("$bloc" run "$ridge" --quiet --set upper.iters=5)
 
 expect 2 'did you mean `skylake`?' "${run[@]}" --target skylak
 expect 2 'no CPU is called `foo`' "$bloc" build "$ridge" --target foo
+expect 2 'did you mean `bloc run`?' "$bloc" "$ridge"
 expect 2 'there is no such folder' "$bloc" check "$ridge" --std /nonexistent
 expect 2 '-D n is given twice' "${run[@]}" --data "$diabetes" -D n=1 -D n=2
 expect 2 'write --data before each data file' "${run[@]}" --data "$diabetes" "$diabetes"

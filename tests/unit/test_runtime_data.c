@@ -353,6 +353,7 @@ static void test_csv_refusals(void **state) {
   } cases[] = {
       {"x,y\n1,2\n3\n", "bad.csv:3: the row has 1 cells, but the header names 2 columns"},
       {"1,2\n3,4\n", "bad.csv:1: the first row should name the columns"},
+      {"x;y\n1;2\n", "bad.csv:1: the columns are not separated by commas: `x;y`"},
       {"", "bad.csv is empty"},
       {"x,y\n1,\"2\n3,4\n", "bad.csv:2: a quoted cell does not end where it should"},
       {"x,y\n1,\"2\"3\n", "bad.csv:2: a quoted cell does not end where it should"},
