@@ -7,6 +7,38 @@
 #include <stdarg.h>
 #include <string.h>
 
+Standing standing_save(const Context *c) {
+  return (Standing){.stage = c->stage,
+                    .above = c->above,
+                    .point = c->point,
+                    .states = c->states,
+                    .solved = c->solved,
+                    .warm = c->warm,
+                    .kept = c->kept,
+                    .method_state = c->method_state,
+                    .seed = c->seed,
+                    .t = c->t,
+                    .iteration = c->iteration,
+                    .builder = c->e->builder,
+                    .dynamic = c->e->dynamic};
+}
+
+void standing_restore(Context *c, const Standing *saved) {
+  c->stage = saved->stage;
+  c->above = saved->above;
+  c->point = saved->point;
+  c->states = saved->states;
+  c->solved = saved->solved;
+  c->warm = saved->warm;
+  c->kept = saved->kept;
+  c->method_state = saved->method_state;
+  c->seed = saved->seed;
+  c->t = saved->t;
+  c->iteration = saved->iteration;
+  c->e->builder = saved->builder;
+  c->e->dynamic = saved->dynamic;
+}
+
 const Type *scalar_type(Context *c, Dtype dtype) {
   return type_scalar(c->module, dtype);
 }

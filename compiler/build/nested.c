@@ -194,21 +194,9 @@ static Staged *solve_row(Evaluator *e, Value *counter, Staged *carries, void *se
   return solve_here(self);
 }
 
-/// What a nested problem replaces in the context while it is evaluated.
-typedef struct Entered {
-  Stage *stage;
-  Point *above, *point;
-  Value *iteration;
-  State *method_state;
-  Staged *const *solved;
-  Staged **kept;
-  Dynamic dynamic;
-} Entered;
-
 // Every solve in a step sees the draws of the step's beginning: its solution is one function.
-static void enter(Context *c, Stage *nested, Point *at, Entered *saved) {
-  *saved = (Entered){c->stage,        c->above,  c->point, c->iteration,
-                     c->method_state, c->solved, c->kept,  c->e->dynamic};
+static Standing enter(Context *c, Stage *nested, Point *at) {
+  Standing saved = standing_save(c);
   c->stage = nested;
   c->above = at;
   c->iteration = NULL;
@@ -216,22 +204,11 @@ static void enter(Context *c, Stage *nested, Point *at, Entered *saved) {
   c->kept = NULL;
   c->e->dynamic.loops = NULL;
   dynamic_draw(c->e, scalar_int(c, 0));
-}
-
-static void leave(Context *c, const Entered *saved) {
-  c->stage = saved->stage;
-  c->above = saved->above;
-  c->point = saved->point;
-  c->iteration = saved->iteration;
-  c->method_state = saved->method_state;
-  c->solved = saved->solved;
-  c->kept = saved->kept;
-  c->e->dynamic = saved->dynamic;
+  return saved;
 }
 
 static Staged *solve(const Solve *s) {
   Context *c = s->context;
-  Entered saved;
   const Dim *rows = NULL;
   if (s->nested->family) {
     Point *point = c->point;
@@ -240,10 +217,10 @@ static Staged *solve(const Solve *s) {
     c->point = point;
     if (!rows) return staged_poison;
   }
-  enter(c, s->nested, s->at, &saved);
+  Standing saved = enter(c, s->nested, s->at);
   Staged *value = rows ? family_map(c, s->nested, rows, solve_row, (void *)(uintptr_t)s, s->span)
                        : solve_here(s);
-  leave(c, &saved);
+  standing_restore(c, &saved);
   return value;
 }
 
@@ -374,11 +351,10 @@ static Staged *visit_below(Context *c, Point *point, void *self) {
   Visit v = *(Visit *)self;
   v.context = c;
   v.point = point;
-  Entered saved;
-  enter(c, v.nested, point, &saved);
+  Standing saved = enter(c, v.nested, point);
   Staged *value =
       v.nested->family ? family_map(c, v.nested, v.nested->rows, visit_row, &v, v.span) : visit(&v);
-  leave(c, &saved);
+  standing_restore(c, &saved);
   return value;
 }
 

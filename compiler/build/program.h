@@ -274,6 +274,19 @@ struct Context {
   TestRun *test;
 };
 
+/// What of a context belongs to the stage whose code is evaluated.
+typedef struct Standing {
+  Stage *stage;
+  Point *above, *point;
+  Staged *const *states;
+  Staged *const *solved, *const *warm;
+  Staged **kept;
+  State *method_state;
+  Value *seed, *t, *iteration;
+  Builder builder;
+  Dynamic dynamic;
+} Standing;
+
 /// A point at which an objective was counted: F_x and F_y there are one gradient.
 typedef struct OraclePoint {
   const char *text;
@@ -317,6 +330,9 @@ void context_enter(Context *c, Entry *entry);
 const Dim *context_dim(Context *c, const Node *part, Span span);
 /// The file a node belongs to.
 const Node *context_file(const Context *c, Span span);
+/// Around code of another stage, or of a problem below: what it may change is as before afterwards.
+Standing standing_save(const Context *c);
+void standing_restore(Context *c, const Standing *saved);
 const Type *scalar_type(Context *c, Dtype dtype);
 Value *scalar_int(Context *c, int64_t value);
 Staged *no_value(Context *c, Span span, const char *format, ...)

@@ -317,28 +317,8 @@ static Value *run_from(Context *c, const State *from, State *end, Span span) {
   return end->y ? ir_binary(b, OP_AND, finite, all_finite(c, end->y)) : finite;
 }
 
-// What belongs to one stage while its code is evaluated.
-typedef struct Standing {
-  Stage *stage;
-  Staged *const *states;
-  Staged *const *solved, *const *warm;
-  Value *seed, *t, *iteration;
-  Builder builder;
-  Dynamic dynamic;
-  Point *point;
-} Standing;
-
 static Standing enter_stage(Context *c, Stage *stage) {
-  Standing before = {.stage = c->stage,
-                     .states = c->states,
-                     .solved = c->solved,
-                     .warm = c->warm,
-                     .seed = c->seed,
-                     .t = c->t,
-                     .iteration = c->iteration,
-                     .builder = c->e->builder,
-                     .dynamic = c->e->dynamic,
-                     .point = c->point};
+  Standing before = standing_save(c);
   c->e->builder.block = c->entry->func->body;
   c->e->dynamic = (Dynamic){.depth = before.dynamic.depth, .calls = before.dynamic.calls};
   c->stage = stage;
@@ -348,19 +328,6 @@ static Standing enter_stage(Context *c, Stage *stage) {
   c->t = c->iteration = NULL;
   c->point = NULL;
   return before;
-}
-
-static void leave_stage(Context *c, const Standing *before) {
-  c->stage = before->stage;
-  c->states = before->states;
-  c->solved = before->solved;
-  c->warm = before->warm;
-  c->seed = before->seed;
-  c->t = before->t;
-  c->iteration = before->iteration;
-  c->e->builder = before->builder;
-  c->e->dynamic = before->dynamic;
-  c->point = before->point;
 }
 
 Value *test_seed(Context *c, int moment) {
@@ -376,7 +343,7 @@ static bool run_other(Context *c, Stage *stage, int number, Span span) {
   state_init(c, &start);
   Value *finite = state_is_poison(c, &start) ? NULL : run_from(c, &start, end, span);
   test->running[number] = false;
-  leave_stage(c, &before);
+  standing_restore(c, &before);
   if (!finite) *end = (State){0};
   test->finite[number] = finite;
   return finite != NULL;
@@ -416,7 +383,7 @@ static Staged *call_run(const Call *call, void *self) {
   State end;
   Standing before = enter_stage(c, test->stage);
   Value *finite = run_from(c, &test->now, &end, call->span);
-  leave_stage(c, &before);
+  standing_restore(c, &before);
   if (!finite) return staged_poison;
   test->now = end;
   test->ran = true;
@@ -511,7 +478,7 @@ static Staged *left_value(Context *c, Stage *stage, const Binding *binding, Span
   point->state = state;
   Staged *value = point_value(c, point, binding, span);
   point_close(c, point);
-  leave_stage(c, &before);
+  standing_restore(c, &before);
   return value;
 }
 
@@ -521,7 +488,7 @@ Staged *test_member(Context *c, Stage *stage, const Binding *binding, Span span)
   Standing before = enter_stage(c, stage);
   Staged *value =
       binding->kind == BIND_VAR ? variable_now(c, binding, span) : level_now(c, binding, span);
-  leave_stage(c, &before);
+  standing_restore(c, &before);
   return value;
 }
 
