@@ -67,7 +67,7 @@ compare_page() { # file, solve blocks
     grep -q ">$solve</text>" "$scratch/$file.svg" || fail "$file: $solve has no curve"
   done
 }
-compare_page whole reverse searched low_rank f2sa_rising meha evaluate response
+compare_page whole reverse searched low_rank f2sa_half meha_one evaluate response
 compare_page batches saba bsa sustain vrbo
 
 # An interrupt in the steps before the clock runs ends the comparison; the step here would take hours.
