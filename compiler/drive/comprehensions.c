@@ -103,6 +103,23 @@ static void remark_on_sum(Search *s, const Op *op) {
   VEC_PUSH(s->arena, &s->remarks, ((ModuleRemark){op->span, text}));
 }
 
+// A `loop` written inside a comprehension runs for all of its entries at once, trip after trip. The
+// loops of its derivatives stand at the same place: one remark for all, a condition's first.
+static void remark_on_loop(Search *s, const Op *op) {
+  if (op->code != OP_LOOP) return;
+  bool ends = op->region_count > 1;
+  ModuleRemark remark = {op->span,
+                         ends ? "a loop, for a condition on its state ends it"
+                              : "a loop, for each trip reads the state that the one before left"};
+  for (size_t i = 0; i < s->remarks.count; i++) {
+    ModuleRemark *r = &s->remarks.data[i];
+    if (r->span.start != op->span.start || r->span.end != op->span.end) continue;
+    if (ends) *r = remark;
+    return;
+  }
+  VEC_PUSH(s->arena, &s->remarks, remark);
+}
+
 static void collect(Search *s, const Block *block) {
   for (const Op *op = block->first; op; op = op->next) {
     for (int i = 0; i < op->region_count; i++) collect(s, op->regions[i]);
@@ -111,6 +128,7 @@ static void collect(Search *s, const Block *block) {
     if (!f) continue;
     f->kinds[kind] = true;
     remark_on_sum(s, op);
+    remark_on_loop(s, op);
   }
 }
 
