@@ -234,9 +234,9 @@ static void output_reports(Context *c, const StepResult *step, ReportRows *rows)
   Value *wanted = entry_input(c, "reporting", scalar_type(c, DT_BOOL), BLO_ROLE_REPORTING, 0);
   Block *yes = block_create(c->module, outer), *no = block_create(c->module, outer);
   b->block = yes;
-  c->reporting = true;
+  c->e->in_report = true;
   collect_reports(c, step, rows);
-  c->reporting = false;
+  c->e->in_report = false;
   for (size_t i = 0; i < rows->list.count; i++)
     VEC_PUSH(c->module->arena, &yes->yields, rows->list.data[i].value);
   b->block = no;

@@ -236,7 +236,10 @@ Staged *method_report(Context *c, const Deferred *report) {
   Dynamic dynamic = c->e->dynamic;
   enter_method(c, report->scope, &saved);
   c->e->dynamic = report->dynamic;
+  bool in_report = c->e->in_report;
+  c->e->in_report = true;
   Staged *value = evaluate(c->e, report->value, report->environment, NULL);
+  c->e->in_report = in_report;
   c->e->dynamic = dynamic;
   leave_method(c, &saved);
   return value;

@@ -106,7 +106,7 @@ static void count(Context *c, const char *text) {
 }
 
 void oracle_count(Context *c, bool upper, Staged *x, Staged *y) {
-  if (!c->build->options->count_oracles || c->stage->sample || c->reporting) return;
+  if (!c->build->options->count_oracles || c->stage->sample || c->e->in_report) return;
   Search search = {0};
   for (const Derivation *d = c->e->derivations; d && search.count < MAX_DERIVATIONS; d = d->outer)
     search.derivations[search.count++] = d;

@@ -269,7 +269,6 @@ struct Context {
   Value *t;              // outer steps made, i64; NULL outside steps
   State *method_state;   // inside a method: x, y at its beginning
   bool in_parts;         // objectives are means over the parts of their tables (parts.c)
-  bool reporting;        // evaluating reports: their oracle calls are not the method's
   Block *step_block;     // of the step that is made; NULL outside steps
   const Instance *kept_of;    // the lower optimiser whose states are kept in this step, or NULL
   Staged **kept, **kept_next; // its states: at the step's beginning, at its end

@@ -48,6 +48,9 @@ static Span user_place(const Evaluator *e, Span span) {
   if (!span.source || in_program(e, span)) return span;
   for (const CallChain *link = e->dynamic.calls; link; link = link->next)
     if (in_program(e, link->span)) return link->span;
+  for (const CallChain *link = e->dynamic.calls; link; link = link->next)
+    if (link->span.source && !source_get(e->compilation->sources, link->span.source)->library)
+      return link->span; // the command line
   return span;
 }
 
@@ -389,9 +392,10 @@ void evaluate_ensure(Evaluator *e, const Node *node, const Environment *environm
     }
   }
   Builder *b = &e->builder;
-  b->span = node->span;
+  b->span = user_place(e, node->span);
   Value *broken = ir_unary(b, OP_NOT, leaf_value(e, condition));
-  ir_note(b, broken, node->as.ensure.warning ? W0703 : E0703, node->as.ensure.text);
+  ErrorCode code = !node->as.ensure.warning ? E0703 : e->in_report ? W0704 : W0703;
+  ir_note(b, broken, code, node->as.ensure.text);
 }
 
 // `refused`: an `ensure` is known to fail.

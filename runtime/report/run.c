@@ -23,6 +23,12 @@
 
 enum { SMALL_VECTOR = 8, OBJECTIVE_COLUMNS = 3 };
 
+// In which steps of the present stage a warning was raised. One that a report raises judges where
+// the run stands then; so what is told is the verdict of the last report.
+typedef struct Raised {
+  int64_t steps, first, last;
+} Raised;
+
 typedef struct Run {
   const blo_program *program;
   const blo_run_options *options;
@@ -40,9 +46,10 @@ typedef struct Run {
   const char **report_names; // "" for those that are no scalars
   double *report_values;
   const char *objective_names[OBJECTIVE_COLUMNS];
-  bool *told; // of each note: its warning has been shown
+  Raised *raised; // of each note
   double last_checkpoint;
   OracleCalls calls;    // of the stage's steps
+  OracleCalls now;      // of the last one
   blo_step_result last; // with the objectives of the last step that reported:
   int64_t objectives_step;
 } Run;
@@ -80,28 +87,47 @@ static void print_error(const Run *run) {
 
 // ---- notes ----
 
-// Warnings of library code: each once when it first appears.
-static void show_new_warnings(Run *run) {
+static bool is_verdict(const blo_note *note) {
+  return strcmp(note->code, "W0704") == 0;
+}
+
+static void tell(Run *run, const blo_note *note, const char *when) {
+  char text[BLO_TEXT_BYTES];
+  snprintf(text, sizeof text, "%s%s", note->text, when);
+  blo_progress_clear(&run->progress);
+  blo_print_message(run->options->errors, "warning", note->code, text, note->place, "");
+}
+
+// Warnings of the step that was made: each is told when it first appears.
+static void note_warnings(Run *run, int64_t step) {
   for (size_t i = 0; i < run->program->note_count; i++) {
-    int64_t now = blo_note_last(run->instance, i);
-    if (run->told[i] || !now || blo_note_total(run->instance, i) != now) continue;
     const blo_note *note = &run->program->notes[i];
-    if (note->code[0] != 'W') continue;
-    run->told[i] = true;
-    blo_progress_clear(&run->progress);
-    blo_print_message(run->options->errors, "warning", note->code, note->text, note->place, "");
+    Raised *raised = &run->raised[i];
+    if (note->code[0] != 'W' || !blo_note_last(run->instance, i) || raised->last == step) continue;
+    if (!raised->steps++) raised->first = step;
+    raised->last = step;
+    if (raised->steps == 1 && !is_verdict(note)) tell(run, note, "");
   }
 }
 
-static void show_repeated_warnings(Run *run) {
+// At a stage's end: verdicts of its last report, and how often what was told held.
+static void sum_up_warnings(Run *run) {
+  int64_t reported = blo_report_step(run->instance, run->stage);
   for (size_t i = 0; i < run->program->note_count; i++) {
     const blo_note *note = &run->program->notes[i];
-    int64_t total = blo_note_total(run->instance, i);
-    if (total < 2 || note->code[0] != 'W') continue;
-    char text[64];
-    snprintf(text, sizeof text, "raised %" PRId64 " times", total);
-    blo_print_message(run->options->errors, "warning", note->code, text, note->place, "");
+    const Raised *raised = &run->raised[i];
+    bool verdict = is_verdict(note);
+    if (!raised->steps || (verdict && raised->last < reported)) continue;
+    char when[128] = "";
+    if (raised->steps > 1)
+      snprintf(when, sizeof when, " (in %" PRId64 " %s, from step %" PRId64 " to step %" PRId64 ")",
+               raised->steps, verdict ? "reports" : "steps", raised->first, raised->last);
+    if (verdict)
+      tell(run, note, when);
+    else if (when[0])
+      blo_print_message(run->options->errors, "note", note->code, when + 1, note->place, "");
   }
+  for (size_t i = 0; i < run->program->note_count; i++) run->raised[i] = (Raised){0};
 }
 
 // ---- the log ----
@@ -140,6 +166,12 @@ static void log_reports(Run *run, blo_json *json, bool finals) {
   blo_json_end(json);
 }
 
+static void log_calls(blo_json *json, const OracleCalls *calls) {
+  blo_json_begin(json, "oracle_calls");
+  for (int k = 0; k < CALL_KINDS; k++) blo_json_integer(json, blo_call_keys[k], calls->count[k]);
+  blo_json_end(json);
+}
+
 static void log_step(Run *run, const blo_step_result *result) {
   if (!run->log) return;
   blo_json json = {run->log, false};
@@ -150,6 +182,7 @@ static void log_step(Run *run, const blo_step_result *result) {
   blo_json_number(&json, "seconds", blo_seconds() - run->start);
   log_objectives(&json, result);
   log_reports(run, &json, false);
+  log_calls(&json, &run->now);
   blo_json_end_line(&json);
 }
 
@@ -168,10 +201,7 @@ static void log_stage_end(Run *run, blo_status status, const char *message) {
   if (known && run->objectives_step != run->last.iteration)
     blo_json_integer(&json, "objectives_step", run->objectives_step);
   log_reports(run, &json, true);
-  blo_json_begin(&json, "oracle_calls");
-  for (int k = 0; k < CALL_KINDS; k++)
-    blo_json_integer(&json, blo_call_keys[k], run->calls.count[k]);
-  blo_json_end(&json);
+  log_calls(&json, &run->calls);
   blo_json_end_line(&json);
 }
 
@@ -214,9 +244,11 @@ static int32_t after_step(void *self, const blo_step_result *result) {
   const blo_run_options *options = run->options;
   remember(&run->last, result);
   blo_calls_add(run->instance, &run->calls);
+  run->now = (OracleCalls){0};
+  blo_calls_add(run->instance, &run->now);
   if (result->reported) run->objectives_step = result->iteration;
   bool ends = result->iteration == run->progress.iterations || result->stop;
-  show_new_warnings(run);
+  note_warnings(run, result->iteration);
   if (result->reported) {
     record(run, result, ends);
     log_step(run, result);
@@ -384,9 +416,11 @@ static blo_status run_stage(Run *run) {
   say_nothing_is_left(run);
   status = blo_solve(run->instance, run->stage, report_distance(run), after_step, run);
   blo_progress_clear(&run->progress);
-  show_new_warnings(run);
+  bool failed = status && status != BLO_NOT_CONVERGED && status != BLO_STOPPED;
+  if (failed) note_warnings(run, blo_iteration(run->instance, run->stage) + 1);
   char message[BLO_TEXT_BYTES];
   snprintf(message, sizeof message, "%s", blo_last_error(run->context)->text);
+  sum_up_warnings(run);
   say_how_it_ended(run, status);
   blo_clear_stop(run->instance); // the last reports are made all the same
   blo_status finished = blo_finish(run->instance, run->stage);
@@ -572,8 +606,8 @@ static blo_status open_all(Run *run) {
   blo_status status = run->out ? open_data(run) : BLO_NO_MEMORY;
   if (!status) status = open_instance(run);
   if (!status) {
-    run->told = blo_allocate_array(run->context, run->program->note_count, sizeof(bool));
-    status = run->told ? check_files(run) : BLO_NO_MEMORY;
+    run->raised = blo_allocate_array(run->context, run->program->note_count, sizeof *run->raised);
+    status = run->raised ? check_files(run) : BLO_NO_MEMORY;
   }
   if (!status) warn_of_empty_data(run);
   if (!status) status = resume(run);
@@ -586,7 +620,7 @@ static void close_all(Run *run) {
   blo_history_end(&run->reports);
   blo_release(run->context, run->report_names);
   blo_release(run->context, run->report_values);
-  blo_release(run->context, run->told);
+  blo_release(run->context, run->raised);
   blo_close(run->instance);
   blo_data_free(run->data);
   blo_release(run->context, run->out);
@@ -622,7 +656,6 @@ static int run_program(Run *run) {
     if (!goes_on || run->stage + 1 == run->program->stage_count) break;
   }
   blo_interrupt_release();
-  show_repeated_warnings(run);
   bool anything = run->program->stage_count && run->instance->stages[0].started;
   blo_status written = anything ? write_files(run) : BLO_OK;
   return exit_code(status ? status : written);
