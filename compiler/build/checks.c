@@ -303,8 +303,9 @@ static ProblemVariable *describe_variables(Context *c, const Level *level, int f
   return rows;
 }
 
-// `descend(.., last = k)` differentiates no start.
+// `descend(.., last = k)` differentiates no start, nor does what is only reported.
 static bool stops_short(const Node *node) {
+  if (node->kind == NODE_REPORT) return true;
   if (node->kind != EXPR_CALL) return false;
   for (size_t i = 0; i < node->as.call.arguments.count; i++) {
     Name name = node->as.call.arguments.data[i]->as.argument.name.name;
