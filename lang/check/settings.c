@@ -98,6 +98,13 @@ static bool is_optimizer_call(Settings *s, const Node *value) {
   return group && group->optimizer;
 }
 
+// Whether a name means a variable or value of the file itself, which no report of a method hides.
+static bool is_own_value(const Module *module, Name name) {
+  if (name_get(&module->problem.variables, name)) return true;
+  const BindingGroup *group = name_get(&module->scope, name);
+  return group && (group->function || group->other);
+}
+
 // A method's own reports may be read in `stop` and in tests.
 static void add_method_reports(Checker *c, const Module *module, const Node *setting,
                                NameTable *names) {
@@ -112,8 +119,8 @@ static void add_method_reports(Checker *c, const Module *module, const Node *set
   for (size_t i = 0; i < steps.count; i++) {
     Binding *report_binding =
         steps.data[i]->kind == NODE_REPORT ? steps.data[i]->as.report.binding : NULL;
-    bool known = !report_binding || name_get(&module->problem.variables, report_binding->name);
-    if (!known) name_put(c->arena, names, report_binding->name, report_binding);
+    if (report_binding && !is_own_value(module, report_binding->name))
+      name_put(c->arena, names, report_binding->name, report_binding);
   }
 }
 
