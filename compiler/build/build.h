@@ -34,6 +34,9 @@ typedef struct LevelProblem {
   Func *upper, *lower; // F and f: one scalar
   Func *start;         // start values of y
   Func *hypergradient; // leaves of x; NULL when the method moves x itself
+  /// f_y, the constraints and the formulas, and the hypergradient without F's own x: made where a
+  /// method might leave the lower answer out of it, else NULL.
+  Func *slopes, *answer;
   const ProblemVariable *upper_variables, *lower_variables;
   size_t upper_count, lower_count;
   /// Variables of levels further above, of a problem below others.
@@ -42,14 +45,14 @@ typedef struct LevelProblem {
   Span upper_objective, lower_objective, method_span, lower_span;
   const char *method;
   const char *start_methods; // methods that differentiate the start value, for help; may be NULL
-  bool checkpoints; // the method has a parameter `checkpoint`, and it is false
+  bool checkpoints;          // the method has a parameter `checkpoint`, and it is false
   const char *step_methods;  // methods that accept a discrete upper level, for help; may be NULL
   bool takes_steps;          // the method is one of them
 } LevelProblem;
 
-/// What objectives are taken on where points are judged from outside. Programs that write out how many
-/// rows a batch has, or filter them, have no value on whole tables; the mean over the parts of a
-/// table, in order and of the batch's own size, is the nearest there is.
+/// What objectives are taken on where points are judged from outside. Programs that write out how
+/// many rows a batch has, or filter them, have no value on whole tables; the mean over the parts of
+/// a table, in order and of the batch's own size, is the nearest there is.
 typedef enum Judging { JUDGE_NOT, JUDGE_WHOLE, JUDGE_PARTS } Judging;
 
 typedef struct BuildOptions {

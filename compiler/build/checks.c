@@ -118,6 +118,31 @@ static Func *step_func(Context *c, bool *ok) {
   return step.hypergradient ? function_finish(c, step.hypergradient) : NULL;
 }
 
+// What the derivative of the lower answer is made of: f_y, the prox terms, the constraints and the
+// formulas.
+static Func *slopes_func(Context *c) {
+  const Level *level = &c->stage->lower;
+  Parameters p = function_create(c, "slopes");
+  Span span = level->objective->span;
+  Staged *zero = staged_tensor(c->e, ir_real(&c->e->builder, scalar_type(c, c->e->real), 0.0));
+  Staged *parts[] = {derive_grad(c->e, lower_function(c, p.x), p.y, span),
+                     prox_value(c, c->stage, level, p.x, p.y, zero),
+                     constraints_at(c, c->stage, level, p.x, p.y, span),
+                     level_update(c, level, p.x, p.y, p.y)};
+  for (int i = 0; i < 4; i++)
+    if (staged_is_poison(parts[i])) return NULL;
+  return function_finish(c, staged_tuple(c->e, parts, level->updates.count ? 4 : 3));
+}
+
+// The hypergradient that a method gives where F's own x is held.
+static Func *answer_func(Context *c) {
+  bool ok;
+  c->upper_held = true;
+  Func *answer = step_func(c, &ok);
+  c->upper_held = false;
+  return ok ? answer : NULL;
+}
+
 // ---- the start of the lower problem
 
 static bool depends_on_upper(Context *c, Func *start) {
@@ -368,6 +393,33 @@ static bool may_checkpoint(const Instance *method) {
   return false;
 }
 
+static Dependence variable_depends(Context *c, const Func *func, const ProblemVariable *variable) {
+  Value *const *sources = func->body->params.data + variable->first;
+  Map *map = dependence_map(c->build->arena, func->body, sources, (size_t)variable->count);
+  Dependence most = DEPENDS_NOT;
+  for (size_t i = 0; i < func->body->yields.count; i++) {
+    Dependence kind = dependence_get(map, func->body->yields.data[i]);
+    if (kind > most) most = kind;
+  }
+  return most;
+}
+
+// Where f_y knows of a variable by steps only, or not at all, the method may leave the answer out.
+static void describe_answer(Context *c, LevelProblem *problem) {
+  if (problem->takes_steps || !problem->hypergradient || c->stage->above) return;
+  problem->slopes = slopes_func(c);
+  bool wanted = false;
+  for (size_t i = 0; problem->slopes && i < problem->upper_count; i++) {
+    const ProblemVariable *variable = &problem->upper_variables[i];
+    Dependence slopes = variable_depends(c, problem->slopes, variable);
+    wanted |=
+        !variable->updated &&
+        (slopes == DEPENDS_STEPWISE ||
+         (slopes == DEPENDS_NOT && variable_depends(c, problem->start, variable) != DEPENDS_NOT));
+  }
+  if (wanted) problem->answer = answer_func(c);
+}
+
 static void check_levels(Context *c, Func *upper, Func *lower, Func *start, Func *step) {
   const Stage *stage = c->stage;
   const Instance *method = stage->method; // NULL: formulas
@@ -390,6 +442,7 @@ static void check_levels(Context *c, Func *upper, Func *lower, Func *start, Func
   const ProblemVariable *last = &problem.upper_variables[problem.upper_count - 1];
   problem.lower_variables =
       describe_variables(c, &stage->lower, last->first + last->count, &problem.lower_count);
+  describe_answer(c, &problem);
   c->build->options->check_levels(c->build->compilation, &problem);
 }
 

@@ -234,6 +234,15 @@ typedef struct Objective {
   Staged *x; // fixed, or NULL
 } Objective;
 
+static Staged *stopped(Context *c, Staged *bundle) {
+  ValueList leaves = {0};
+  staged_leaves(c->e, bundle, &leaves);
+  for (size_t i = 0; i < leaves.count; i++)
+    leaves.data[i] = ir_stop(&c->e->builder, leaves.data[i]);
+  Value *const *next = leaves.data;
+  return staged_rebuild(c->e, bundle, &next);
+}
+
 static Staged *call_objective(const Call *call, void *self) {
   const Objective *objective = self;
   Context *c = objective->context;
@@ -242,6 +251,7 @@ static Staged *call_objective(const Call *call, void *self) {
   const char *name = objective->upper ? "F" : "f";
   if (!pair_arguments(c, call, name, objective->upper ? "F(x, y)" : "f(x, y)", &x, &y))
     return staged_poison;
+  if (objective->upper && c->upper_held) x = stopped(c, x);
   return objective->upper ? merit_value(c, stage, x, y, call->span)
                           : objective_value(c, stage, &stage->lower, x, y, call->span);
 }

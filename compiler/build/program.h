@@ -269,6 +269,7 @@ struct Context {
   Value *t;              // outer steps made, i64; NULL outside steps
   State *method_state;   // inside a method: x, y at its beginning
   bool in_parts;         // objectives are means over the parts of their tables (parts.c)
+  bool upper_held;       // F's own x is a constant: a hypergradient is that of the lower answer
   Block *step_block;     // of the step that is made; NULL outside steps
   const Instance *kept_of;    // the lower optimiser whose states are kept in this step, or NULL
   Staged **kept, **kept_next; // its states: at the step's beginning, at its end

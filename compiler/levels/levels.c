@@ -77,6 +77,16 @@ static const char *start_help(const Checker *c) {
                  : "choose a method that differentiates the start value";
 }
 
+static void help_steps(const Checker *c, Diagnostic *d) {
+  if (c->problem->step_methods)
+    diagnostic_help(d,
+                    "use a smooth stand-in, like `sigmoid` for a comparison, or a method that "
+                    "takes no derivative by it: %s",
+                    c->problem->step_methods);
+  else
+    diagnostic_help(d, "use a smooth stand-in, like `sigmoid` for a comparison");
+}
+
 // A variable that changes neither objective, or a lower problem that no upper variable changes.
 static void check_upper_variables(const Checker *c) {
   const LevelProblem *p = c->problem;
@@ -94,8 +104,7 @@ static void check_upper_variables(const Checker *c) {
     if (variable->updated) continue;
     Dependence lower = depends(c, p->lower, variable), upper = depends(c, p->upper, variable);
     Dependence start = depends(c, p->start, variable);
-    bool steps_only =
-        lower == DEPENDS_STEPWISE && upper != DEPENDS_SMOOTHLY && start != DEPENDS_SMOOTHLY;
+    bool steps_only = lower == DEPENDS_STEPWISE && start != DEPENDS_SMOOTHLY;
     if (steps_only && !p->takes_steps) {
       Diagnostic *d =
           say(c, E0421, variable->span,
@@ -103,13 +112,7 @@ static void check_upper_variables(const Checker *c) {
                      variable->name));
       diagnostic_label(d, p->lower_objective, "its derivative by `%s` is 0 everywhere",
                        variable->name);
-      if (p->step_methods)
-        diagnostic_help(d,
-                        "use a smooth stand-in, like `sigmoid` for a comparison, or a method that "
-                        "takes no derivative by it: %s",
-                        p->step_methods);
-      else
-        diagnostic_help(d, "use a smooth stand-in, like `sigmoid` for a comparison");
+      help_steps(c, d);
       continue;
     }
     bool unreached = lower == DEPENDS_NOT && start == DEPENDS_NOT;
@@ -135,9 +138,9 @@ static bool is_zero(const Value *value) {
   return op->attr.constant.real == 0.0;
 }
 
-static bool gives_zero(const LevelProblem *p, const ProblemVariable *variable) {
+static bool gives_zero(const Func *hypergradient, const ProblemVariable *variable) {
   for (int i = 0; i < variable->count; i++)
-    if (!is_zero(p->hypergradient->body->yields.data[variable->first + i])) return false;
+    if (!is_zero(hypergradient->body->yields.data[variable->first + i])) return false;
   return true;
 }
 
@@ -151,7 +154,7 @@ static void check_method(const Checker *c) {
   if (!p->hypergradient) return;
   for (size_t i = 0; i < p->upper_count; i++) {
     const ProblemVariable *variable = &p->upper_variables[i];
-    if (variable->updated || !gives_zero(p, variable)) continue;
+    if (variable->updated || !gives_zero(p->hypergradient, variable)) continue;
     Dependence lower = depends(c, p->lower, variable), start = depends(c, p->start, variable);
     if (lower == DEPENDS_NOT && start == DEPENDS_NOT) continue; // said already
     TextBuffer text = text_buffer(c->compilation->arena);
@@ -174,6 +177,32 @@ static void check_method(const Checker *c) {
     else
       diagnostic_help(d, "choose a method that differentiates the lower solution, such as implicit "
                          "or unroll");
+  }
+}
+
+// Beside F's own x the lower answer contributes nothing: right for no method that derives it.
+static void check_answer(const Checker *c) {
+  const LevelProblem *p = c->problem;
+  if (!p->slopes || !p->answer) return;
+  for (size_t i = 0; i < p->upper_count; i++) {
+    const ProblemVariable *variable = &p->upper_variables[i];
+    if (variable->updated || !gives_zero(p->answer, variable)) continue;
+    Dependence slopes = depends(c, p->slopes, variable), start = depends(c, p->start, variable);
+    if (slopes == DEPENDS_STEPWISE) {
+      Diagnostic *d =
+          say(c, E0421, p->lower_objective,
+              phrase(c, "the slope of the lower objective depends on `%s` only through steps",
+                     variable->name));
+      diagnostic_label(d, p->method_span, "`%s` would follow the upper objective's own `%s` alone",
+                       p->method, variable->name);
+      help_steps(c, d);
+    } else if (slopes == DEPENDS_NOT && start != DEPENDS_NOT) {
+      Diagnostic *d =
+          say(c, E0411, p->method_span, phrase(c, "`%s` ignores the start value", p->method));
+      diagnostic_label(d, variable->span, "`%s` reaches the lower problem by its start alone",
+                       variable->name);
+      diagnostic_help(d, "%s", start_help(c));
+    }
   }
 }
 
@@ -245,6 +274,7 @@ void levels_check(Compilation *compilation, const LevelProblem *problem) {
   check_upper_variables(&c);
   check_upper_objective(&c);
   if (diagnostics_errors(compilation->diagnostics) == errors) check_method(&c);
+  if (diagnostics_errors(compilation->diagnostics) == errors) check_answer(&c);
   check_memory(&c);
   arena_destroy(c.arena);
 }
