@@ -230,7 +230,8 @@ Staged *part_widen(Context *c, const GroupPart *part, Staged *moved) {
   return staged_rebuild(c->e, part->whole, &cursor);
 }
 
-bool part_moves(Context *c, const GroupPart *part, size_t index) {
+// Does the group move some of the level's variable number `index`?
+static bool part_moves(Context *c, const GroupPart *part, size_t index) {
   const Level *level = part->optimizer->level;
   NameList names = level_names(c, level);
   for (size_t i = 0; i < names.count; i++)

@@ -76,8 +76,9 @@ static void report_unknown(Context *c, Name name, Span span, BindingKind kind) {
   if (close) diagnostic_help(d, "did you mean `%s`?", close);
 }
 
-const Node *called_item(Context *c, const Node *value, BindingKind kind,
-                        const NodeList **arguments) {
+// The item a setting's value calls (`cg(...)`, `nonneg`), looked up by kind. NULL after a report.
+static const Node *called_item(Context *c, const Node *value, BindingKind kind,
+                               const NodeList **arguments) {
   const Node *callee = value;
   *arguments = NULL;
   if (value->kind == EXPR_CALL) {

@@ -1,5 +1,5 @@
-// The levels of a program: variables and start values, evaluating at a point, problems below others,
-// samples, sets, constraints and terms.
+// The levels of a program: variables and start values, evaluating at a point, problems below
+// others, samples, sets, constraints and terms.
 //
 // A part of program.h, which has the types and is what files include.
 #ifndef BLO_BUILD_LEVELS_H
@@ -9,8 +9,6 @@
 
 // ---------------------------------------------------------------- stage.c
 
-/// Fills a stage's levels from the clauses; false after errors.
-bool stage_levels(Context *c, Stage *stage);
 /// Types the variables once more, for another `precision`.
 bool stage_retype(Context *c, Stage *stage);
 /// The stages of the program in order.
@@ -64,8 +62,6 @@ Staged *nested_evaluate(Context *c, Point *point, Stage *nested, NestedFunction 
 Staged *nested_report(Context *c, Point *point, const Node *clause);
 /// `ensure` clauses of all nested levels.
 void nested_ensures(Context *c, Point *point);
-/// The variables above a nested problem as one bundle.
-Staged *nested_upper(Context *c, const Stage *nested, Staged *x, Staged *y);
 /// Opens the points above a nested problem for given values of the variables above.
 void nested_stand(Context *c, Stage *nested, Staged *x);
 /// The row number of a family; NULL when `level` is none that is being evaluated.
@@ -88,7 +84,8 @@ Staged *point_value(Context *c, Point *point, const Binding *binding, Span span)
 Staged *objective_value(Context *c, Stage *stage, const Level *level, Staged *x, Staged *y,
                         Span span);
 Staged *objective_at(Context *c, const Level *level, Point *point);
-/// The mean of a level's objective over the parts of its tables; a family's tasks are the first ones.
+/// The mean of a level's objective over the parts of its tables; a family's tasks are the first
+/// ones.
 Staged *objective_over_parts(Context *c, Stage *stage, const Level *level, Staged *x, Staged *y,
                              Span span);
 /// `F` or `f` as a function value.
@@ -98,7 +95,8 @@ const Level *objective_level(const void *self, Context **c);
 /// u -> f(x, u) for a fixed x.
 Staged *lower_function(Context *c, Staged *x);
 Staged *bundle_argument(Context *c, Staged *value, const Level *level, Span span, const char *who);
-/// The first two arguments of a call in a method as upper and lower variables; false after a report.
+/// The first two arguments of a call in a method as upper and lower variables; false after a
+/// report.
 bool pair_bundles(Context *c, const Call *call, const char *who, Staged **x, Staged **y);
 /// The same of a call `form` that has no others.
 bool pair_arguments(Context *c, const Call *call, const char *name, const char *form, Staged **x,
@@ -122,7 +120,8 @@ const Dim *batch_rows(const Staged *batch);
 /// Into how many parts a batch cuts its table, and whether always the same ones; false after a
 /// report.
 bool batch_parts(Context *c, const Node *node, const Dim **parts, bool *fixed);
-/// Into how many parts a judge cuts the table of a batch, however it is sampled; false after a report.
+/// Into how many parts a judge cuts the table of a batch, however it is sampled; false after a
+/// report.
 bool batch_part_count(Context *c, const Node *node, Value **count, const Dim **bound);
 
 // ---------------------------------------------------------------- partition.c

@@ -9,7 +9,8 @@
 
 // ---- moments
 
-int stage_number_of(const Build *b, const Node *stage) {
+// Position of a stage among those that run; of the stage at file level for NULL.
+static int stage_number_of(const Build *b, const Node *stage) {
   const NodeList *items = &b->program->file->as.file.items;
   bool unnamed = false;
   int number = 0;

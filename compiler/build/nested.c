@@ -117,7 +117,8 @@ bool nested_type(Context *c, Stage *stage) {
 
 // ---- solutions
 
-Staged *nested_upper(Context *c, const Stage *nested, Staged *x, Staged *y) {
+// The variables above a nested problem as one bundle.
+static Staged *nested_upper(Context *c, const Stage *nested, Staged *x, Staged *y) {
   const Stage *above = nested->above;
   const Level *levels[] = {&above->upper, &above->lower};
   Staged *bundles[] = {x, y};

@@ -43,15 +43,15 @@ typedef struct TestRun TestRun;
 // ---------------------------------------------------------------- declarations
 
 typedef struct Field {
-  const Node *node; // PART_FIELD
-  const Node *data; // ITEM_DATA
-  const char *name; // "Xtr", "train.x"
+  const Node *node;  // PART_FIELD
+  const Node *data;  // ITEM_DATA
+  const char *name;  // "Xtr", "train.x"
   const Node *stage; // ITEM_STAGE it stands in, NULL at file level
   bool in_table;
-  bool computed; // has an initialiser
-  bool finding;  // while and after its moment is found
+  bool computed;  // has an initialiser
+  bool finding;   // while and after its moment is found
   bool misplaced; // reads what is not there yet: said already
-  int moment;    // computed: how many stages have run when it is made
+  int moment;     // computed: how many stages have run when it is made
 } Field;
 
 typedef struct FieldValue {
@@ -146,9 +146,9 @@ struct Level {
   VEC(LevelVariable) variables;
   NodeList states, reports, ensures, constraints;
   NodeList proxes, updates; // NODE_PROX, NODE_UPDATE
-  bool broken;  // a clause did not parse: say nothing about what is missing
-  Staged *like; // bundle of the variables
-  Staged *constraint_like; // bundle of the constraint values, once somebody asked
+  bool broken;              // a clause did not parse: say nothing about what is missing
+  Staged *like;             // bundle of the variables
+  Staged *constraint_like;  // bundle of the constraint values, once somebody asked
 };
 
 struct Stage {
@@ -167,7 +167,7 @@ struct Stage {
   const Dim *iterations;
   int64_t seed, report_every;
   bool finishing; // its last entry is made: the reports of the file
-  bool cold; // the lower start depends on x: every step starts from it
+  bool cold;      // the lower start depends on x: every step starts from it
   // Lower problems below the last level (`upper` of a single stage, else `lower`). Each is a Stage
   // of its own: its `upper` holds the variables of all levels above it.
   VEC(Stage *) nested;
@@ -204,10 +204,10 @@ struct Point {
   const State *state;    // the state the point stands at, or NULL
   bool starting;
   Dynamic dynamic;
-  Block *block; // values that are made on demand are made here
-  Map *values;  // Binding -> Staged; NULL while it is being made
-  Point *lets;  // lets and batches come from this point; NULL: this one
-  Point *above; // nested problems: where the level above stands
+  Block *block;          // values that are made on demand are made here
+  Map *values;           // Binding -> Staged; NULL while it is being made
+  Point *lets;           // lets and batches come from this point; NULL: this one
+  Point *above;          // nested problems: where the level above stands
   Staged *const *solved; // nested solutions that are known; NULL: solved when asked for
 };
 
@@ -230,11 +230,11 @@ typedef struct GroupPart {
 typedef struct Moving {
   const Level *level; // NULL: outside of an update
   Staged *x;
-  bool applied;           // `prox` was called
-  Staged *function;       // the function that is descended; NULL: there is none, `why` says
+  bool applied;     // `prox` was called
+  Staged *function; // the function that is descended; NULL: there is none, `why` says
   const char *why;
-  Dynamic dynamic;        // in which its gradient was taken: the same draws
-  const GroupPart *part;  // NULL: all variables
+  Dynamic dynamic;       // in which its gradient was taken: the same draws
+  const GroupPart *part; // NULL: all variables
 } Moving;
 
 struct Context {
@@ -259,19 +259,19 @@ struct Context {
   Stage *stage;
   VEC(Stage *) stages; // all of the context, `stage` among them
   Point *point;
-  Staged *const *states; // values of the level states that points see; NULL: their starts
-  Staged *const *solved; // nested solutions that points read; NULL: they are solved there
-  Staged *const *warm;   // nested solutions of the step before, to start from; NULL: none
-  Point *above;          // of the points of a nested problem
-  const FamilyRow *rows;       // of the families around, innermost first
-  Value *seed;           // of the run, i64
-  Value *iteration;      // steps this level has made, i64; NULL: unknown here
-  Value *t;              // outer steps made, i64; NULL outside steps
-  State *method_state;   // inside a method: x, y at its beginning
-  bool in_parts;         // objectives are means over the parts of their tables (parts.c)
-  bool upper_held;       // F's own x is a constant: a hypergradient is that of the lower answer
-  Block *step_block;     // of the step that is made; NULL outside steps
-  const Instance *kept_of;    // the lower optimiser whose states are kept in this step, or NULL
+  Staged *const *states;   // values of the level states that points see; NULL: their starts
+  Staged *const *solved;   // nested solutions that points read; NULL: they are solved there
+  Staged *const *warm;     // nested solutions of the step before, to start from; NULL: none
+  Point *above;            // of the points of a nested problem
+  const FamilyRow *rows;   // of the families around, innermost first
+  Value *seed;             // of the run, i64
+  Value *iteration;        // steps this level has made, i64; NULL: unknown here
+  Value *t;                // outer steps made, i64; NULL outside steps
+  State *method_state;     // inside a method: x, y at its beginning
+  bool in_parts;           // objectives are means over the parts of their tables (parts.c)
+  bool upper_held;         // F's own x is a constant: a hypergradient is that of the lower answer
+  Block *step_block;       // of the step that is made; NULL outside steps
+  const Instance *kept_of; // the lower optimiser whose states are kept in this step, or NULL
   Staged **kept, **kept_next; // its states: at the step's beginning, at its end
   Moving moving;
   TestRun *test;
@@ -366,8 +366,6 @@ bool made_here(const Context *c, const Field *field);
 Staged *compute_field(Context *c, const FieldValue *field, Span span);
 /// The entry that makes the data of a moment: its number, -1 where there is none.
 int made_entry(Context *c, int moment, const char *name);
-/// Position of a stage among those that run; of the stage at file level for NULL.
-int stage_number_of(const Build *b, const Node *stage);
 int stage_number(const Context *c, const Stage *stage);
 
 // ---------------------------------------------------------------- oracles.c
@@ -382,14 +380,14 @@ void oracle_count(Context *c, bool upper, Staged *x, Staged *y);
 
 // ---------------------------------------------------------------- value_entry.c
 
-/// Whether this is the stage that a judge looks at: the one whose solve block was asked for by name, else
-/// the last one of two levels, else the last one.
+/// Whether this is the stage that a judge looks at: the one whose solve block was asked for by
+/// name, else the last one of two levels, else the last one.
 bool stage_is_judged(const Context *c, const Stage *stage);
-/// The entry `stage.value`: leaves of x and y in; out come `objective`, F(x, y) on whole tables or over
-/// their parts, `own_residual`, the norm of y - project(y - f_y), and `infeasibility`; where the stage has
-/// a lower optimiser that solves `value`, F at the lower solution it finds from the declared
-/// start, `residual`, the norm of f_y there, and where the method gives one the hypergradient, leaf by
-/// leaf, with `stationarity`, the norm of x - project(x - hypergradient).
+/// The entry `stage.value`: leaves of x and y in; out come `objective`, F(x, y) on whole tables or
+/// over their parts, `own_residual`, the norm of y - project(y - f_y), and `infeasibility`; where
+/// the stage has a lower optimiser that solves `value`, F at the lower solution it finds from the
+/// declared start, `residual`, the norm of f_y there, and where the method gives one the
+/// hypergradient, leaf by leaf, with `stationarity`, the norm of x - project(x - hypergradient).
 void value_entry(Context *c, Stage *stage);
 
 // ---------------------------------------------------------------- entries.c, describe.c

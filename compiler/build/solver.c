@@ -56,7 +56,7 @@ const char *stage_solve_name(const Context *c, const Stage *stage, const char *w
   return known ? NULL : wanted;
 }
 
-const Node *stage_find_solve(Context *c, const Stage *stage, const char *name, Span span) {
+static const Node *stage_find_solve(Context *c, const Stage *stage, const char *name, Span span) {
   const NodeList *items = stage_items(c, stage);
   for (size_t i = 0; i < items->count; i++) {
     const Node *item = items->data[i];

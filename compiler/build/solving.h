@@ -1,5 +1,5 @@
-// What a solve block chooses and does: settings, methods, optimisers and their groups, descents, the
-// state of a stage and one step.
+// What a solve block chooses and does: settings, methods, optimisers and their groups, descents,
+// the state of a stage and one step.
 //
 // A part of program.h, which has the types and is what files include.
 #ifndef BLO_BUILD_SOLVING_H
@@ -33,7 +33,6 @@ bool names_optimizer(const Build *b, const Node *value);
 /// The solve block that the stage runs when the user asks for `wanted`, the name of one, also with
 /// its stage in front (`fit.quick`): stages without such a block run the one without a name (NULL).
 const char *stage_solve_name(const Context *c, const Stage *stage, const char *wanted);
-const Node *stage_find_solve(Context *c, const Stage *stage, const char *name, Span span);
 /// Methods and optimisers of the nested problems of a stage; false after errors.
 bool nested_solver(Context *c, Stage *stage);
 /// Is it the name of a level of the program? (`length` bytes)
@@ -47,9 +46,6 @@ void stage_warn_unread(Context *c, const Stage *stage);
 
 // ---------------------------------------------------------------- instances.c
 
-/// The item a setting's value calls (`cg(...)`, `nonneg`), looked up by kind. NULL after a report.
-const Node *called_item(Context *c, const Node *value, BindingKind kind,
-                        const NodeList **arguments);
 /// NULL after a report.
 Instance *instance_create(Context *c, const Node *value, const Environment *environment,
                           BindingKind kind, const char *prefix);
@@ -90,8 +86,6 @@ Instance *level_optimizer(Context *c, const char *key, const Level *level);
 /// All variables, with those of the part at `moved`; and the part of a whole.
 Staged *part_widen(Context *c, const GroupPart *part, Staged *moved);
 Staged *part_narrow(Context *c, const GroupPart *part, Staged *whole);
-/// Does the group move some of the level's variable number `index`?
-bool part_moves(Context *c, const GroupPart *part, size_t index);
 /// States of an optimiser and its groups.
 int optimizer_state_count(const Instance *optimizer);
 /// One name per state: "upper_opt.m", of a group "upper_opt.rho.m".
@@ -203,8 +197,8 @@ void state_describe(Context *c, const State *state, blo_leaf *leaves, const Name
                     size_t atom_count);
 /// One step of the stage: method, upper optimiser, projection, level states.
 bool step_run(Context *c, const State *state, StepResult *result);
-/// The level's variables with those that an `update w = e;` moves: its value at (x, y), in the order
-/// of the clauses.
+/// The level's variables with those that an `update w = e;` moves: its value at (x, y), in the
+/// order of the clauses.
 Staged *level_update(Context *c, const Level *level, Staged *x, Staged *y, Staged *bundle);
 /// Every variable of the level is moved by an `update` clause.
 bool level_is_updated(const Level *level);

@@ -179,7 +179,8 @@ bool level_complete(Context *c, const Stage *stage, const Level *level) {
   return false;
 }
 
-bool stage_levels(Context *c, Stage *stage) {
+// Fills a stage's levels from the clauses; false after errors.
+static bool stage_levels(Context *c, Stage *stage) {
   if (stage->unsupported) return false;
   c->e->builder = builder_at(c->scratch);
   bool ok = level_complete(c, stage, &stage->upper);

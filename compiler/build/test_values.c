@@ -349,7 +349,8 @@ static bool run_other(Context *c, Stage *stage, int number, Span span) {
   return finite != NULL;
 }
 
-const State *test_results(Context *c, Stage *stage, Span span) {
+// What stage `number` left: run now if it did not run yet. NULL after a report.
+static const State *test_results(Context *c, Stage *stage, Span span) {
   TestRun *test = c->test;
   int number = stage_number(c, stage), own = test->stage ? stage_number(c, test->stage) : 0;
   if (!test->stage) {

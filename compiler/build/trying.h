@@ -11,15 +11,15 @@
 
 /// What a test runs on, and where it stands.
 struct TestRun {
-  const Node *node; // ITEM_TEST
+  const Node *node;  // ITEM_TEST
   const char *sizes; // "n = 4, d = 2" of its synthetic data; NULL
-  Stage *stage;     // under test; NULL: the program has no levels
-  bool unclear;     // several stages of two levels, and the test does not say which
-  Settings given;   // `data.train.x = ...`, by the field's name
-  State *results;   // per stage: what it left; t is NULL where it did not run yet
-  bool *running;    // per stage: while its code is evaluated
-  Value **finite;   // per stage: was its run finite; NULL where it did not run
-  State now;        // the start, or what run() left
+  Stage *stage;      // under test; NULL: the program has no levels
+  bool unclear;      // several stages of two levels, and the test does not say which
+  Settings given;    // `data.train.x = ...`, by the field's name
+  State *results;    // per stage: what it left; t is NULL where it did not run yet
+  bool *running;     // per stage: while its code is evaluated
+  Value **finite;    // per stage: was its run finite; NULL where it did not run
+  State now;         // the start, or what run() left
   bool ran;
   Staged *solved;   // the lower variables solved at now.x; NULL: not yet
   StepResult *step; // one step from `now`; NULL: not yet
@@ -33,8 +33,6 @@ const Setting *test_given_field(Context *c, const Field *field);
 Value *test_seed(Context *c, int moment);
 /// Reports that the test needs data.
 Staged *test_no_data(Context *c);
-/// What stage `number` left: run now if it did not run yet. NULL after a report.
-const State *test_results(Context *c, Stage *stage, Span span);
 /// A name of a stage, from outside of it: a variable, state or report.
 Staged *test_member(Context *c, Stage *stage, const Binding *binding, Span span);
 /// What names of a test mean (level variables, reports, hypergradient, ...).

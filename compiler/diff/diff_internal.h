@@ -25,7 +25,6 @@ bool marks_add(Marks *marks, Value *v);
 void marks_forward(Marks *marks, Block *block, Op *first);
 /// Adds what the set depends on, among operands of the block's ops (nested blocks included).
 void marks_backward(Marks *marks, Block *block);
-void marks_backward_op(Marks *marks, Op *op);
 /// Values from outside `block` used in it or in its nested blocks, without duplicates.
 void block_captures(Arena *arena, const Block *block, ValueList *captures);
 
@@ -65,8 +64,6 @@ typedef struct GuardedProduct {
   bool negative;
 } GuardedProduct;
 bool is_guarded_product(const Op *op, GuardedProduct *product);
-/// True when v cannot be zero, by its form.
-bool value_nonzero(const Value *v);
 
 // --- residuals ----------------------------------------------------------------------------------
 
@@ -121,13 +118,5 @@ void transpose_ops(Transpose *t, Op *last, const Op *stop);
 TransposeRule transpose_LOOP, transpose_IF, transpose_CUSTOM;
 
 // --- small makers -------------------------------------------------------------------------------
-
-/// x' with the last two axes swapped; product of matrices over equal leading axes.
-Value *matrix_transpose(Builder *b, Value *x);
-Value *matrix_product(Builder *b, Value *x, Value *y);
-/// Entries on and below the diagonal; `strict`: below only.
-Value *matrix_lower(Builder *b, Value *x, bool strict);
-/// The transpose of a view: axes that repeat are summed, a permutation is a view again.
-Value *unview(Builder *b, Value *x, const Type *type, const IndexMap *map);
 
 #endif

@@ -147,7 +147,7 @@ static void backward_loop(Marks *m, Op *op) {
   if (m->data) marks_add(m, op->operands[0]);
 }
 
-void marks_backward_op(Marks *m, Op *op) {
+static void marks_backward_op(Marks *m, Op *op) {
   bool used = m->data && op_has_note(op);
   for (int i = 0; i < op->result_count; i++) used = used || marks_has(m, op->results[i]);
   if (!used || (!m->data && op_table[op->code].derivative == DERIVATIVE_NONE)) return;

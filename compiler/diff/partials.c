@@ -219,7 +219,8 @@ static bool at_least_zero(const Value *v, int depth) {
   }
 }
 
-bool value_nonzero(const Value *v) {
+// True when v cannot be zero, by its form.
+static bool value_nonzero(const Value *v) {
   double number;
   if (ir_is_splat(v, &number)) return number != 0;
   if (v->op && v->op->code == OP_NEG) return value_nonzero(v->op->operands[0]);

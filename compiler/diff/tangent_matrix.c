@@ -11,7 +11,8 @@ static Value *mul(Builder *b, Value *x, Value *y) {
 
 // --- small makers -------------------------------------------------------------------------------
 
-Value *matrix_transpose(Builder *b, Value *x) {
+// x' with the last two axes swapped; product of matrices over equal leading axes.
+static Value *matrix_transpose(Builder *b, Value *x) {
   int permutation[MAX_RANK], rank = x->type->rank;
   for (int i = 0; i < rank; i++) permutation[i] = i;
   permutation[rank - 1] = rank - 2;
@@ -19,7 +20,7 @@ Value *matrix_transpose(Builder *b, Value *x) {
   return ir_transpose(b, x, permutation);
 }
 
-Value *matrix_product(Builder *b, Value *x, Value *y) {
+static Value *matrix_product(Builder *b, Value *x, Value *y) {
   int rank = x->type->rank;
   Attr attr = {0};
   attr.dot.batch_count = rank - 2;
@@ -35,7 +36,8 @@ static Value *below_diagonal(Builder *b, const Type *type, Compare op) {
   return ir_compare(b, op, ir_iota(b, index, type->rank - 2), ir_iota(b, index, type->rank - 1));
 }
 
-Value *matrix_lower(Builder *b, Value *x, bool strict) {
+// Entries on and below the diagonal; `strict`: below only.
+static Value *matrix_lower(Builder *b, Value *x, bool strict) {
   Value *mask = below_diagonal(b, x->type, strict ? COMPARE_GT : COMPARE_GE);
   return ir_select(b, mask, x, ir_zero(b, x->type));
 }

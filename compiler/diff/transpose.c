@@ -173,7 +173,8 @@ static uint32_t repeated_axes(const IndexMap *map) {
   return axes;
 }
 
-Value *unview(Builder *b, Value *x, const Type *type, const IndexMap *map) {
+// The transpose of a view: axes that repeat are summed, a permutation is a view again.
+static Value *unview(Builder *b, Value *x, const Type *type, const IndexMap *map) {
   uint32_t repeated = repeated_axes(map);
   x = ir_reduce(b, OP_REDUCE_SUM, x, repeated);
   int rank = x->type->rank;

@@ -29,7 +29,8 @@ static LLVMValueRef bfloat_value(const Maker *k, LLVMValueRef bits) {
   return LLVMBuildBitCast(k->b, u, type_shaped(k->m->f32, wide), "");
 }
 
-LLVMValueRef round_value(const Maker *k, Dtype dtype, LLVMValueRef x) {
+// Rounds an f32 value to a 16-bit type; others as they are.
+static LLVMValueRef round_value(const Maker *k, Dtype dtype, LLVMValueRef x) {
   LLVMTypeRef type = LLVMTypeOf(x);
   if (dtype == DT_F16)
     return LLVMBuildFPExt(k->b, LLVMBuildFPTrunc(k->b, x, type_shaped(k->m->f16, type), ""), type,

@@ -90,8 +90,6 @@ LLVMValueRef elementwise(const Maker *k, const Expr *e, LLVMValueRef *arguments)
 LLVMValueRef elementwise_combine(const Maker *k, Opcode op, Dtype dtype, LLVMValueRef x,
                                  LLVMValueRef y);
 LLVMValueRef elementwise_identity(const EmitModule *m, Opcode op, Dtype dtype);
-/// Rounds an f32 value to a 16-bit type; others as they are.
-LLVMValueRef round_value(const Maker *k, Dtype dtype, LLVMValueRef x);
 /// Between memory and value representation.
 LLVMValueRef value_from_memory(const Maker *k, Dtype dtype, LLVMValueRef x);
 LLVMValueRef value_to_memory(const Maker *k, Dtype dtype, LLVMValueRef x);

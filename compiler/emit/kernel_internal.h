@@ -86,7 +86,6 @@ LLVMValueRef eval_base(KernelEmitter *k, const Expr *e);
 /// Change of an i64 expression from lane to lane; 0: uniform; STRIDE_NONE: no constant.
 int64_t lane_stride(KernelEmitter *k, const Expr *e);
 LLVMValueRef lanes_of(KernelEmitter *k, const Lanes *value, int copy); // as a vector
-int copies_of(const KernelEmitter *k, const Lanes *value);
 LLVMTypeRef vector_type(const KernelEmitter *k, LLVMTypeRef scalar);
 LLVMValueRef lane_numbers(const KernelEmitter *k, LLVMTypeRef element, int64_t stride,
                           int64_t first);
@@ -112,7 +111,6 @@ Accumulator *find_accumulator(KernelEmitter *k, const Register *reg, const Local
 /// (value, place) pairs: the second wins when it is larger, or equal with a lower place.
 void argmax_combine(const Maker *b, Dtype dtype, LLVMValueRef *best, LLVMValueRef *place,
                     LLVMValueRef value, LLVMValueRef index);
-bool declared_inside(const Stmt *loop, const Register *reg);
 
 // kernel.c
 void emit_body(KernelEmitter *k, const StmtList *body);

@@ -11,7 +11,7 @@ LLVMValueRef entry_alloca(KernelEmitter *k, LLVMTypeRef type) {
   return LLVMBuildAlloca(k->head, type, "");
 }
 
-int copies_of(const KernelEmitter *k, const Lanes *value) {
+static int copies_of(const KernelEmitter *k, const Lanes *value) {
   return value->varying ? k->vector->copies : 1;
 }
 

@@ -9,7 +9,7 @@ enum { MAX_TOGETHER = 8 }; // partial results whose lanes are joined in common v
 
 // ---------------------------------------------------------------- accumulating statements
 
-bool declared_inside(const Stmt *s, const Register *reg) {
+static bool declared_inside(const Stmt *s, const Register *reg) {
   if (s->kind == STATEMENT_DECLARE && s->reg == reg) return true;
   for (size_t i = 0; i < s->body.count; i++)
     if (declared_inside(s->body.data[i], reg)) return true;

@@ -196,7 +196,9 @@ static Staged *select_leaf(Evaluator *e, Staged *yes, Staged *no, Places places,
                                     broadcast_to(e, x, type), broadcast_to(e, y, type)));
 }
 
-Staged *select_leaves(Evaluator *e, Value *condition, Staged *yes, Staged *no, Places places) {
+// yes where condition, else no; all broadcast.
+static Staged *select_leaves(Evaluator *e, Value *condition, Staged *yes, Staged *no,
+                             Places places) {
   SelectSelf self = {condition};
   return zip_leaves(e, yes, no, "if", places, select_leaf, &self);
 }

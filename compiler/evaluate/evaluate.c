@@ -252,7 +252,7 @@ static Staged *no_member(Evaluator *e, Staged *base, Name name, Span span) {
   return staged_poison;
 }
 
-Staged *operate_member(Evaluator *e, Staged *base, Name name, Span span) {
+static Staged *operate_member(Evaluator *e, Staged *base, Name name, Span span) {
   if (staged_is_poison(base)) return staged_poison;
   if (base->kind == STAGED_OBJECT && base->object->member) {
     Staged *found = base->object->member(e, base->object, name, span);
@@ -423,8 +423,8 @@ const Environment *evaluate_statements(Evaluator *e, const NodeList *statements,
   return walk_statements(e, statements, environment, &refused);
 }
 
-Staged *evaluate_block(Evaluator *e, const Node *node, const Environment *environment,
-                       const TypeSpec *expected) {
+static Staged *evaluate_block(Evaluator *e, const Node *node, const Environment *environment,
+                              const TypeSpec *expected) {
   bool refused;
   environment = walk_statements(e, &node->as.block.lets, environment, &refused);
   return refused ? staged_poison : evaluate(e, node->as.block.value, environment, expected);

@@ -272,7 +272,7 @@ static Staged *compare_leaf(Evaluator *e, Staged *a, Staged *b, Places places, v
   return staged_tensor(e, ir_compare(&e->builder, compare_kind(op), x, y));
 }
 
-Staged *operate_compare(Evaluator *e, BinaryOp op, Staged *a, Staged *b, Places places) {
+static Staged *operate_compare(Evaluator *e, BinaryOp op, Staged *a, Staged *b, Places places) {
   // Known while building, whatever the other operand is: so a choice costs nothing when it runs.
   if ((op == BIN_EQ || op == BIN_NE) && (staged_is_choice(a) || staged_is_choice(b)))
     return staged_bool(e, (staged_is_choice(a) && staged_is_choice(b)) == (op == BIN_EQ));

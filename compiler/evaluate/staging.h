@@ -3,10 +3,11 @@
 #ifndef BLO_EVALUATE_STAGING_H
 #define BLO_EVALUATE_STAGING_H
 
-#include "evaluate/evaluate.h"
 #include "diff/diff.h"
+#include "evaluate/evaluate.h"
 
-/// A derivative whose function is being evaluated: parameter i of `block` stands for leaf i of `at`.
+/// A derivative whose function is being evaluated: parameter i of `block` stands for leaf i of
+/// `at`.
 typedef struct Derivation {
   const Block *block;
   const ValueList *at;
@@ -80,14 +81,11 @@ Staged *evaluate_guarded(Evaluator *e, const Node *node, const Environment *envi
 Value *exact_integers(Builder *b, Value *x);
 Staged *operate_dot_at(Evaluator *e, Staged *a, Staged *b, Places places);
 Staged *operate_power(Evaluator *e, Staged *a, Staged *b, Places places);
-Staged *operate_compare(Evaluator *e, BinaryOp op, Staged *a, Staged *b, Places places);
 const char *binary_text(BinaryOp op);
 /// Applies an operation leaf by leaf to trees of equal layout, or a tree and a scalar.
 typedef Staged *(*ZipFunction)(Evaluator *e, Staged *a, Staged *b, Places places, void *self);
 Staged *zip_leaves(Evaluator *e, Staged *a, Staged *b, const char *op, Places places,
                    ZipFunction function, void *self);
-/// yes where condition, else no; all broadcast.
-Staged *select_leaves(Evaluator *e, Value *condition, Staged *yes, Staged *no, Places places);
 
 Staged *evaluate_conditional(Evaluator *e, const Node *node, const Environment *environment,
                              const TypeSpec *expected);
@@ -100,8 +98,6 @@ Staged *evaluate_comprehension(Evaluator *e, const Node *node, const Environment
 Staged *evaluate_loop(Evaluator *e, const Node *node, const Environment *environment);
 Staged *evaluate_list(Evaluator *e, const Node *node, const Environment *environment,
                       const TypeSpec *expected);
-Staged *evaluate_block(Evaluator *e, const Node *node, const Environment *environment,
-                       const TypeSpec *expected);
 /// The lets and ensures of a block, in order.
 const Environment *evaluate_statements(Evaluator *e, const NodeList *statements,
                                        const Environment *environment);
@@ -150,6 +146,12 @@ typedef struct Signature {
   const Environment *environment; // the function's dims, as formals
   bool broken;
 } Signature;
+
+/// What a function's dim stands for at one call; NULL while nobody has said.
+typedef struct DimBinding {
+  Name name;
+  const Dim *value;
+} DimBinding;
 
 /// What is known about a function's dims, `real` and `vec` at one call.
 typedef struct Matching {

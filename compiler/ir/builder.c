@@ -38,7 +38,7 @@ static uint64_t map_hash(uint64_t seed, const IndexMap *map) {
   return seed;
 }
 
-uint64_t attr_hash(uint64_t seed, Opcode code, const Attr *attr) {
+static uint64_t attr_hash(uint64_t seed, Opcode code, const Attr *attr) {
   seed = hash_mix(seed, (uint64_t)(uintptr_t)attr->type);
   switch (code) {
   case OP_CONST:
@@ -205,7 +205,7 @@ static uint64_t region_hash(uint64_t seed, const Block *block) {
   return hash_mix(seed, block->yields.count);
 }
 
-uint64_t op_hash(const Op *op) {
+static uint64_t op_hash(const Op *op) {
   uint64_t hash = attr_hash((uint64_t)op->code, op->code, &op->attr);
   for (int i = 0; i < op->operand_count; i++)
     hash = hash_mix(hash, (uint64_t)(uintptr_t)op->operands[i]);
@@ -285,7 +285,8 @@ void op_enter(Op *op) {
   table_insert(table, op);
 }
 
-Op *op_find(Block *block, const Op *wanted) {
+// An op that computes the same, visible from `block`, or NULL.
+static Op *op_find(Block *block, const Op *wanted) {
   const Op *owner = NULL; // of the region on the way from `block` up to where we look
   for (Block *at = block; at; owner = at->owner, at = at->parent) {
     const OpTable *table = at->table;

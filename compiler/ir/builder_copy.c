@@ -1,4 +1,4 @@
-// Copying: a block's ops into another place, and whole blocks. Also growing a loop by one output.
+// Copying: a block's ops into another place. Also growing a loop by one output.
 //
 // Enters: ops and what stands for their operands. Leaves: copies made through the builder, so they
 // fold and are shared with what is visible at the new place.
@@ -64,13 +64,6 @@ void op_copy(Builder *b, const Op *op, Map *values, Value **results) {
   for (int i = 0; i < op->result_count; i++)
     if (!results[i]->name && results[i]->op) results[i]->name = op->results[i]->name;
   b->span = span;
-}
-
-Block *ir_clone_block(Block *source, Block *parent) {
-  Arena *scratch = arena_create();
-  Block *block = clone_into(source, parent, map_create(scratch));
-  arena_destroy(scratch);
-  return block;
 }
 
 // Marks the ops of `source` that `value` needs.

@@ -188,16 +188,6 @@ Value *ir_slice(Builder *b, Value *x, int axis, const Dim *start, const Dim *len
   return ir_view(b, x, type_get(b->module, x->type->dtype, rank, shape), map);
 }
 
-Value *ir_row(Builder *b, Value *x, const Dim *index) {
-  int rank = x->type->rank;
-  REQUIRE(rank > 0, "row of a scalar");
-  MapParts parts;
-  IndexMap map = map_start(b, &parts, rank, rank - 1);
-  for (int i = 1; i < rank; i++) parts.matrix[i * (rank - 1) + i - 1] = 1;
-  parts.offset[0] = index;
-  return ir_view(b, x, type_get(b->module, x->type->dtype, rank - 1, x->type->shape + 1), map);
-}
-
 Value *ir_flip(Builder *b, Value *x, int axis) {
   REQUIRE(axis >= 0 && axis < x->type->rank, "flip of axis %d", axis);
   MapParts parts;

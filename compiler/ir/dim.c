@@ -24,7 +24,9 @@ int64_t dim_floor_quotient(int64_t a, int64_t k) {
   return a % k < 0 ? q - 1 : q;
 }
 
-int atom_compare(const Atom *a, const Atom *b) {
+static int dim_compare(const Dim *a, const Dim *b);
+
+static int atom_compare(const Atom *a, const Atom *b) {
   if (a == b) return 0;
   if (a->kind != b->kind) return a->kind < b->kind ? -1 : 1;
   if (a->kind == ATOM_NAME) return strcmp(a->name, b->name);
@@ -45,7 +47,7 @@ static int monomial_compare(const Term *a, const Term *b) {
   return 0;
 }
 
-int dim_compare(const Dim *a, const Dim *b) {
+static int dim_compare(const Dim *a, const Dim *b) {
   if (a == b) return 0;
   for (size_t i = 0; i < a->count && i < b->count; i++) {
     int order = monomial_compare(&a->terms[i], &b->terms[i]);
@@ -136,8 +138,8 @@ static const Dim *atom_finish(DimTable *table, Atom *atom) {
   return atom->as_dim = dim_intern(table, &term, 1);
 }
 
-const Atom *atom_intern(DimTable *table, AtomKind kind, const Dim *a, const Dim *b,
-                        int64_t divisor) {
+static const Atom *atom_intern(DimTable *table, AtomKind kind, const Dim *a, const Dim *b,
+                               int64_t divisor) {
   uint64_t hash = hash_mix(hash_mix((uint64_t)kind, (uint64_t)(uintptr_t)a),
                            hash_mix((uint64_t)divisor, (uint64_t)(uintptr_t)b));
   size_t slot = hash & (table->atom_capacity - 1);
@@ -154,7 +156,7 @@ const Atom *atom_intern(DimTable *table, AtomKind kind, const Dim *a, const Dim 
   return atom;
 }
 
-const Dim *dim_from_atom(DimTable *table, const Atom *atom) {
+static const Dim *dim_from_atom(DimTable *table, const Atom *atom) {
   return atom->depth > DIM_MAX_DEPTH ? table->invalid : atom->as_dim;
 }
 
@@ -348,7 +350,7 @@ bool dim_is_invalid(const Dim *d) {
   return d->invalid;
 }
 
-int64_t dim_constant_term(const Dim *d) {
+static int64_t dim_constant_term(const Dim *d) {
   if (!d->count || d->terms[d->count - 1].degree) return 0;
   return d->terms[d->count - 1].coefficient;
 }

@@ -1,8 +1,9 @@
-// Dims: integer polynomials over atoms, in normal form and interned, so equal dims have equal pointers.
+// Dims: integer polynomials over atoms, in normal form and interned, so equal dims have equal
+// pointers.
 //
-// atom = name | floordiv(P, k) | max(P, Q) | exact(P, k).  `exact(H, k)` is H / k where the program promises
-// that k divides H; k * exact(H, k) normalises to H, and the promise is recorded as a condition that is
-// checked when data is bound. Every Module owns one DimTable.
+// atom = name | floordiv(P, k) | max(P, Q) | exact(P, k).  `exact(H, k)` is H / k where the program
+// promises that k divides H; k * exact(H, k) normalises to H, and the promise is recorded as a
+// condition that is checked when data is bound. Every Module owns one DimTable.
 #ifndef BLO_IR_DIM_H
 #define BLO_IR_DIM_H
 
@@ -14,10 +15,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-typedef struct Dim Dim;           // an interned polynomial; compare with ==
+typedef struct Dim Dim; // an interned polynomial; compare with ==
 typedef struct DimTable DimTable;
 
-typedef struct DimCondition {     // `divisor` divides `dividend`, or dividend >= 0 when divisor is 0
+typedef struct DimCondition { // `divisor` divides `dividend`, or dividend >= 0 when divisor is 0
   const Dim *dividend;
   int64_t divisor;
   Span span;
@@ -35,31 +36,22 @@ const Dim *dim_mul(DimTable *table, const Dim *a, const Dim *b);
 const Dim *dim_scale(DimTable *table, const Dim *a, int64_t factor);
 const Dim *dim_floordiv(DimTable *table, const Dim *a, int64_t divisor); // divisor > 0
 const Dim *dim_max(DimTable *table, const Dim *a, const Dim *b);
-/// a / b where exact: NULL when it cannot be exact (constants that do not divide, b no factor of a).
-/// Adds a condition when it depends on the data.
+/// a / b where exact: NULL when it cannot be exact (constants that do not divide, b no factor of
+/// a). Adds a condition when it depends on the data.
 const Dim *dim_divide(DimTable *table, const Dim *a, const Dim *b, Span span);
 /// Promises a >= 0 (checked at bind time unless all coefficients are non-negative).
 void dim_require_nonnegative(DimTable *table, const Dim *a, Span span);
 
 /// Is it a constant? `value` may be NULL.
 bool dim_is_const(const Dim *d, int64_t *value);
-/// True for the one dim that stands for results too large to represent (or for a broken promise after
-/// substitution). It has no value, is equal only to itself and absorbs everything.
+/// True for the one dim that stands for results too large to represent (or for a broken promise
+/// after substitution). It has no value, is equal only to itself and absorbs everything.
 bool dim_is_invalid(const Dim *d);
 /// a - b is a constant (stored in difference).
 bool dim_difference(DimTable *table, const Dim *a, const Dim *b, int64_t *difference);
 /// True when provably a >= 0 for all non-negative atoms >= 1 (all coefficients non-negative after a
 /// shift of atoms by 1).
 bool dim_provably_nonnegative(DimTable *table, const Dim *a);
-
-/// Replaces names by dims (`map`: name -> Dim or NULL to keep).
-const Dim *dim_substitute(DimTable *table, const Dim *d,
-                          const Dim *(*map)(void *self, Name name), void *self);
-/// One-way matching for calls: solves `formal` (over the names in bindings) against `actual`.
-/// A formal that is one bare unbound name binds; otherwise substitute and compare. False: no match.
-typedef struct DimBinding { Name name; const Dim *value; } DimBinding;
-bool dim_match(DimTable *table, const Dim *formal, const Dim *actual, DimBinding *bindings,
-               size_t count);
 
 /// Value for bound atoms; false when an atom has no value or the result overflows int64.
 bool dim_evaluate(const Dim *d, bool (*value)(void *self, Name name, int64_t *result), void *self,

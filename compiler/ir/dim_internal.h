@@ -53,20 +53,14 @@ struct DimTable {
   uint32_t fresh;
 };
 
-int dim_compare(const Dim *a, const Dim *b);
-int atom_compare(const Atom *a, const Atom *b);
 /// Sorts, combines and reduces the terms, then interns. Takes over `terms`.
 const Dim *dim_from_terms(DimTable *table, TermList *terms);
-const Dim *dim_from_atom(DimTable *table, const Atom *atom);
-const Atom *atom_intern(DimTable *table, AtomKind kind, const Dim *a, const Dim *b,
-                        int64_t divisor);
 /// P / k with the promise that k divides P; NULL when it cannot. Records no condition.
 const Dim *dim_exact(DimTable *table, const Dim *p, int64_t k);
 /// Records the condition unless it is there already.
 void dim_add_condition(DimTable *table, const Dim *dividend, int64_t divisor, Span span);
 /// gcd of the coefficients, the constant's included if asked; 0 for nothing.
 int64_t dim_content(const Dim *d, bool with_constant);
-int64_t dim_constant_term(const Dim *d);
 /// Floor division and its remainder in [0, k).
 int64_t dim_floor_quotient(int64_t a, int64_t k);
 

@@ -1,4 +1,4 @@
-// Dims: exact division, proofs, substitution, matching, evaluation and the program for the runtime.
+// Dims: exact division, proofs, evaluation and the program for the runtime.
 //
 // Enters: interned polynomials. Leaves: quotients, answers, values. Nothing here changes a dim.
 #include "common/dims.h"
@@ -132,62 +132,6 @@ bool dim_provably_nonnegative(DimTable *table, const Dim *a) {
   for (size_t i = 0; i < shifted->count; i++)
     if (shifted->terms[i].coefficient < 0) return false;
   return true;
-}
-
-// --- substitution ----------------------------------------------------------------------
-
-typedef const Dim *(*DimMap)(void *self, Name name);
-
-static const Dim *substitute_atom(DimTable *table, const Atom *atom, DimMap map, void *self) {
-  if (atom->kind == ATOM_NAME) {
-    const Dim *value = map(self, atom->name);
-    return value ? value : atom->as_dim;
-  }
-  const Dim *a = dim_substitute(table, atom->a, map, self);
-  if (atom->kind == ATOM_MAX) return dim_max(table, a, dim_substitute(table, atom->b, map, self));
-  if (a == atom->a) return atom->as_dim;
-  if (a->invalid) return a;
-  if (atom->kind == ATOM_FLOORDIV) return dim_floordiv(table, a, atom->divisor);
-  const Dim *quotient = dim_divide(table, a, dim_const(table, atom->divisor), (Span){0});
-  return quotient ? quotient : table->invalid;
-}
-
-const Dim *dim_substitute(DimTable *table, const Dim *d, DimMap map, void *self) {
-  if (d->invalid || dim_is_const(d, NULL)) return d;
-  const Dim *sum = dim_const(table, 0);
-  for (size_t i = 0; i < d->count; i++) {
-    const Dim *product = dim_const(table, d->terms[i].coefficient);
-    for (int k = 0; k < d->terms[i].degree; k++)
-      product = dim_mul(table, product, substitute_atom(table, d->terms[i].atoms[k], map, self));
-    sum = dim_add(table, sum, product);
-  }
-  return sum;
-}
-
-typedef struct Bindings {
-  DimBinding *data;
-  size_t count;
-} Bindings;
-
-static const Dim *bound_value(void *self, Name name) {
-  const Bindings *bindings = self;
-  for (size_t i = 0; i < bindings->count; i++)
-    if (bindings->data[i].name == name) return bindings->data[i].value;
-  return NULL;
-}
-
-bool dim_match(DimTable *table, const Dim *formal, const Dim *actual, DimBinding *bindings,
-               size_t count) {
-  if (formal->invalid || actual->invalid) return false;
-  const Term *t = formal->terms;
-  if (formal->count == 1 && t->degree == 1 && t->coefficient == 1 && t->atoms[0]->kind == ATOM_NAME)
-    for (size_t i = 0; i < count; i++)
-      if (bindings[i].name == t->atoms[0]->name && !bindings[i].value) {
-        bindings[i].value = actual;
-        return true;
-      }
-  Bindings self = {bindings, count};
-  return dim_substitute(table, formal, bound_value, &self) == actual;
 }
 
 // --- evaluation ------------------------------------------------------------------------

@@ -21,7 +21,7 @@ bool value_is_splat(const Value *v) {
          !v->op->attr.constant.integers;
 }
 
-bool map_is_identity(const IndexMap *map) {
+static bool map_is_identity(const IndexMap *map) {
   int permutation[MAX_RANK];
   if (!map_is_permutation(map, permutation)) return false;
   for (int i = 0; i < map->in_rank; i++)

@@ -61,7 +61,7 @@ Tensor *tensor_scalar(Arena *arena, Dtype dtype, double value) {
   return tensor;
 }
 
-Tensor *tensor_copy(Arena *arena, const Tensor *x) {
+static Tensor *tensor_copy(Arena *arena, const Tensor *x) {
   Tensor *copy = tensor_with(arena, x->dtype, x->rank, x->shape, x->count);
   copy_entries(copy, 0, x, 0, x->count);
   return copy;
@@ -139,7 +139,8 @@ bool interp_dim(Interpreter *ip, const Dim *dim, int64_t *value) {
   return interp_fail(ip, "dim %s has no value", dim_text(ip->module->dims, dim));
 }
 
-const Shape *interp_shape(Interpreter *ip, const Type *type) {
+// NULL after a failure
+static const Shape *interp_shape(Interpreter *ip, const Type *type) {
   Shape *shape = map_get(ip->shapes, type);
   if (shape) return shape;
   shape = ARENA_NEW(ip->lasting, Shape);

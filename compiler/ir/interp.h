@@ -28,7 +28,6 @@ bool interp_fail(Interpreter *ip, const char *format, ...) __attribute__((format
 /// Records that a note fired.
 void interp_note(Interpreter *ip, int number);
 bool interp_dim(Interpreter *ip, const Dim *dim, int64_t *value);
-const Shape *interp_shape(Interpreter *ip, const Type *type); // NULL after a failure
 /// A zeroed tensor for result 0, made its value; NULL after a failure.
 Tensor *interp_result(Interpreter *ip, const Op *op);
 static inline Tensor *operand_value(const Interpreter *ip, const Op *op, int i) {
@@ -54,14 +53,13 @@ static inline void copy_entry(Tensor *y, int64_t to, const Tensor *x, int64_t fr
 void add_entry(Tensor *y, int64_t to, const Tensor *x, int64_t from);
 /// `count` consecutive entries.
 void copy_entries(Tensor *y, int64_t to, const Tensor *x, int64_t from, int64_t count);
-Tensor *tensor_copy(Arena *arena, const Tensor *x);
 
 EvaluateFunction evaluate_CONST, evaluate_IOTA, evaluate_DIM, evaluate_RANDOM, evaluate_unary,
     evaluate_binary, evaluate_ISFINITE, evaluate_CONVERT, evaluate_COMPARE, evaluate_SELECT,
     evaluate_VIEW, evaluate_UNVIEW, evaluate_RESHAPE, evaluate_CONCAT, evaluate_REDUCE_SUM,
     evaluate_REDUCE_MAX, evaluate_REDUCE_PROD, evaluate_ARGMAX, evaluate_CUMSUM, evaluate_ARGSORT,
-    evaluate_DOT, evaluate_CONV, evaluate_CHOLESKY, evaluate_TRISOLVE, evaluate_SOLVE, evaluate_GATHER,
-    evaluate_SCATTER_ADD, evaluate_DYNAMIC_SLICE, evaluate_DYNAMIC_UPDATE, evaluate_LOOP,
-    evaluate_IF, evaluate_CUSTOM, evaluate_NOTE;
+    evaluate_DOT, evaluate_CONV, evaluate_CHOLESKY, evaluate_TRISOLVE, evaluate_SOLVE,
+    evaluate_GATHER, evaluate_SCATTER_ADD, evaluate_DYNAMIC_SLICE, evaluate_DYNAMIC_UPDATE,
+    evaluate_LOOP, evaluate_IF, evaluate_CUSTOM, evaluate_NOTE;
 
 #endif

@@ -16,11 +16,7 @@ Op *op_append(Block *block, Opcode code, Value *const *operands, int operand_cou
               int result_count, Span span);
 /// Enters an op into its block's table (computing its hash), so that the builder can find it.
 void op_enter(Op *op);
-/// An op that computes the same, visible from `block`, or NULL.
-Op *op_find(Block *block, const Op *wanted);
-uint64_t op_hash(const Op *op);
 
-uint64_t attr_hash(uint64_t seed, Opcode code, const Attr *attr);
 bool attr_equal(Opcode code, const Attr *a, const Attr *b);
 
 /// Copies `op` into the builder's block with `operands` in place of its own; regions are cloned
@@ -40,7 +36,6 @@ Value *widen_accumulation(Builder *b, Opcode code, Value *const *operands, int o
                           const Attr *attr);
 bool value_is_splat(const Value *v);
 
-bool map_is_identity(const IndexMap *map);
 /// The map o -> outer(inner(o)); false when a coefficient overflows.
 bool map_compose(Module *module, const IndexMap *outer, const IndexMap *inner, IndexMap *result);
 /// Result axis k is operand axis permutation[k]; false when the map is no permutation.

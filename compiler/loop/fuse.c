@@ -65,7 +65,9 @@ static bool is_check(const Work *w) {
   return w->item->kind == ITEM_NOTE || w->item->kind == ITEM_RANGE;
 }
 
-bool work_can_share_loops(Work *w) {
+// A dot without free axes is a reduction of products. Is the item a map, or such a reduction of
+// which the kept axes come first?
+static bool work_can_share_loops(Work *w) {
   const Item *item = w->item;
   if (item->kind == ITEM_MAP || is_check(w)) return true;
   if (item->kind == ITEM_DOT && item->type->rank > item->op->attr.dot.batch_count) return false;

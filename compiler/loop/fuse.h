@@ -30,9 +30,6 @@ typedef struct Group {
 
 typedef VEC(Group *) GroupList;
 
-/// A dot without free axes is a reduction of products. Is the item a map, or such a reduction of
-/// which the kept axes come first?
-bool work_can_share_loops(Work *w);
 /// The axis of the target that follows the rows, or -1.
 int work_target_axis(const Work *w);
 /// Does the work sum over the rows?

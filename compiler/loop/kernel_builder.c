@@ -180,7 +180,8 @@ Expr *expr_local(KernelBuilder *k, Local *local, Expr *index) {
 
 // ---------------------------------------------------------------- folding of integers
 
-bool expr_is_integer(const Expr *e, int64_t *value) {
+// Is it an integer constant?
+static bool expr_is_integer(const Expr *e, int64_t *value) {
   if (e->kind != EXPRESSION_CONST || dtype_is_float(e->dtype)) return false;
   if (value) *value = e->integer;
   return true;
@@ -345,43 +346,9 @@ Expr *expr_clamp(KernelBuilder *k, Expr *index, Expr *extent) {
 
 // ---------------------------------------------------------------- questions
 
-bool expr_reads_memory(const Expr *e) {
-  if (e->kind == EXPRESSION_LOAD || e->kind == EXPRESSION_REGISTER || e->kind == EXPRESSION_LOCAL)
-    return true;
-  for (int i = 0; i < e->argument_count; i++)
-    if (expr_reads_memory(e->arguments[i])) return true;
-  return false;
-}
-
 bool expr_uses_axis(const Expr *e, const Axis *axis) {
   if (e->kind == EXPRESSION_AXIS) return e->axis == axis;
   for (int i = 0; i < e->argument_count; i++)
     if (expr_uses_axis(e->arguments[i], axis)) return true;
   return false;
-}
-
-Expr *expr_replace_axis(KernelBuilder *k, Expr *e, const Axis *axis, Expr *by) {
-  if (e->kind == EXPRESSION_AXIS) return e->axis == axis ? by : e;
-  Expr *arguments[3];
-  bool changed = false;
-  for (int i = 0; i < e->argument_count; i++) {
-    arguments[i] = expr_replace_axis(k, e->arguments[i], axis, by);
-    changed |= arguments[i] != e->arguments[i];
-  }
-  if (!changed) return e;
-  switch (e->kind) {
-  case EXPRESSION_LOAD:
-    return expr_load(k, e->buffer, arguments[0]);
-  case EXPRESSION_LOCAL:
-    return expr_local(k, e->local, arguments[0]);
-  case EXPRESSION_RANDOM:
-    return expr_random(k, e->random_kind, e->dtype, arguments, e->argument_count);
-  default:
-    break;
-  }
-  if (e->opcode == OP_COMPARE) return expr_compare(k, e->compare, arguments[0], arguments[1]);
-  if (e->opcode == OP_CONVERT) return expr_convert(k, arguments[0], e->dtype);
-  if (e->opcode == OP_SELECT) return expr_select(k, arguments[0], arguments[1], arguments[2]);
-  return e->argument_count == 1 ? expr_unary(k, e->opcode, arguments[0])
-                                : expr_binary(k, e->opcode, arguments[0], arguments[1]);
 }

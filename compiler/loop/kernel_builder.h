@@ -80,14 +80,7 @@ static inline Expr *expr_mul(KernelBuilder *k, Expr *x, Expr *y) {
 /// min(max(index, 0), extent - 1)
 Expr *expr_clamp(KernelBuilder *k, Expr *index, Expr *extent);
 
-/// Is it an integer constant?
-bool expr_is_integer(const Expr *e, int64_t *value);
-/// Does e read a buffer, register or local (so that its value depends on the place of its
-/// statement)?
-bool expr_reads_memory(const Expr *e);
 bool expr_uses_axis(const Expr *e, const Axis *axis);
-/// e with one axis replaced by another expression.
-Expr *expr_replace_axis(KernelBuilder *k, Expr *e, const Axis *axis, Expr *by);
 
 // ---------------------------------------------------------------- statements
 
@@ -104,7 +97,6 @@ void kernel_else(KernelBuilder *k);
 void kernel_end(KernelBuilder *k);
 
 Register *kernel_declare(KernelBuilder *k, Expr *value);
-void kernel_declare_register(KernelBuilder *k, Register *reg, Expr *value);
 void kernel_assign(KernelBuilder *k, Register *reg, Expr *value);
 /// op: OP_ADD OP_MUL OP_MAX OP_MIN OP_AND OP_OR. Inside a vector loop that does not contain the
 /// declaration each lane has a partial result of its own, joined after the loop by a fixed tree;

@@ -68,7 +68,7 @@ void kernel_end(KernelBuilder *k) {
   k->open.count--;
 }
 
-void kernel_declare_register(KernelBuilder *k, Register *reg, Expr *value) {
+static void kernel_declare_register(KernelBuilder *k, Register *reg, Expr *value) {
   REQUIRE(reg->dtype == value->dtype, "register of type %s declared with %s",
           dtype_text(reg->dtype), dtype_text(value->dtype));
   stmt_append(k, &(Stmt){.kind = STATEMENT_DECLARE, .reg = reg, .value = value});

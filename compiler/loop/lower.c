@@ -12,7 +12,7 @@ enum { LANES_F32 = 16, LANES_F64 = 8 };
 
 static void lower_block(Lowering *l, Block *block, const Access *targets);
 
-Buffer *lower_buffer(Lowering *l, BufferKind kind, Dtype dtype, const Dim *entries) {
+static Buffer *lower_buffer(Lowering *l, BufferKind kind, Dtype dtype, const Dim *entries) {
   Buffer *buffer = ARENA_NEW(l->arena, Buffer);
   *buffer = (Buffer){.id = (int)l->schedule->buffers.count,
                      .kind = kind,
@@ -25,11 +25,11 @@ Buffer *lower_buffer(Lowering *l, BufferKind kind, Dtype dtype, const Dim *entri
   return buffer;
 }
 
-Access access_of(Buffer *buffer) {
+static Access access_of(Buffer *buffer) {
   return (Access){.buffer = buffer};
 }
 
-Access access_row(Lowering *l, Access access, int counter, const Dim *stride) {
+static Access access_row(Lowering *l, Access access, int counter, const Dim *stride) {
   RowTerm *rows = ARENA_ARRAY(l->arena, RowTerm, (size_t)access.row_count + 1);
   for (int i = 0; i < access.row_count; i++) rows[i] = access.rows[i];
   rows[access.row_count] = (RowTerm){counter, stride};

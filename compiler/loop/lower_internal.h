@@ -131,9 +131,6 @@ void checks_of_op(Lowering *l, const Op *op);
 /// A new pending item.
 Item *lower_add_item(Lowering *l, ItemKind kind, Value *value, const Type *type, Access target,
                      Span span);
-Buffer *lower_buffer(Lowering *l, BufferKind kind, Dtype dtype, const Dim *entries);
-Access access_of(Buffer *buffer);
-Access access_row(Lowering *l, Access access, int counter, const Dim *stride);
 /// Groups the pending items and appends a launch for each group; kernels follow when all is known.
 void lower_flush(Lowering *l);
 /// Builds the kernels of all groups and fills their launch steps.
@@ -260,8 +257,6 @@ Expr *item_element(Nest *nest, const Item *item, const Space *space);
 /// Stores the element of the target that belongs to space->index; `add` combines it with what is
 /// there.
 void item_store(Nest *nest, const Item *item, const Space *space, Expr *value, bool add);
-/// The axis that the lanes of a reduction run along when it is alone, or -1.
-int reduction_lanes(const Nest *nest, const Space *space);
 
 /// Appends the loops of an item to the kernel.
 void lower_item(Nest *nest, const Item *item, const RowRange *range);

@@ -235,7 +235,7 @@ typedef struct Reduction {
 } Reduction;
 
 // The last axis of unit stride, else the last one.
-int reduction_lanes(const Nest *nest, const Space *space) {
+static int reduction_lanes(const Nest *nest, const Space *space) {
   for (int i = space->rank - 1; i >= 0; i--)
     if (!space->gone[i] && space_stride(nest, space, i) > 0) return i;
   return space_last(space);

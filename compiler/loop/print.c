@@ -10,6 +10,8 @@
 
 // ---------------------------------------------------------------- expressions
 
+static void print_expr(TextBuffer *out, const Expr *e);
+
 static const char *compare_text(Compare compare) {
   static const char *const texts[] = {"<", "<=", ">", ">=", "==", "!="};
   return texts[compare];
@@ -65,7 +67,7 @@ static void print_op(TextBuffer *out, const Expr *e) {
   }
 }
 
-void print_expr(TextBuffer *out, const Expr *e) {
+static void print_expr(TextBuffer *out, const Expr *e) {
   static const char *const randoms[] = {"fold", "uniform", "bits", "permuted"};
   switch (e->kind) {
   case EXPRESSION_CONST:
@@ -192,7 +194,7 @@ static void print_body(TextBuffer *out, const StmtList *body, int depth) {
   }
 }
 
-void kernel_print(TextBuffer *out, const Kernel *kernel) {
+static void kernel_print(TextBuffer *out, const Kernel *kernel) {
   text_addf(out, "kernel %s(", kernel->name);
   for (size_t i = 0; i < kernel->buffers.count; i++) {
     const KernelBuffer *b = &kernel->buffers.data[i];

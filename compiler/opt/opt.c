@@ -5,7 +5,8 @@
 
 enum { MAX_ROUNDS = 64 }; // a bound for safety; programs settle in a few
 
-bool opt_hoist(Func *func) {
+// Moves ops that do not depend on a loop's trips out of the loop.
+static bool opt_hoist(Func *func) {
   return hoist_invariants(func->body);
 }
 

@@ -19,8 +19,6 @@ void opt_func(Func *func);
 bool opt_sweep(Func *func);
 /// Loops over the same trips of which one computes all the other does become one loop.
 bool opt_merge_loops(Func *func);
-/// Moves ops that do not depend on a loop's trips out of the loop.
-bool opt_hoist(Func *func);
 /// Moves ops used in one side of an `if` only into that side.
 bool opt_sink(Func *func);
 

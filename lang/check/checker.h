@@ -113,9 +113,8 @@ Binding *find_module(const View *view, Name name);
 bool is_poisoned(const View *view, Name name);
 /// "did you mean", over all names of the tables that hold `kind`.
 void suggest_kind(Checker *c, Diagnostic *d, const View *view, Name name, BindingKind kind);
-const char *kind_word(BindingKind kind);   // "a method"
-const char *kind_noun(BindingKind kind);   // "method"
-const char *kind_plural(BindingKind kind); // "methods"
+const char *kind_word(BindingKind kind); // "a method"
+const char *kind_noun(BindingKind kind); // "method"
 
 // ---- expressions.c
 
@@ -138,8 +137,6 @@ bool has_error(NodeList list);
 
 void declare_items(Checker *c, Module *module);
 void check_items(Checker *c, Module *module);
-/// The names that have a meaning of their own inside methods.
-NameTable method_names(Checker *c);
 
 /// Names of a data item: at file level (`stage` NULL) or of a stage.
 void declare_data(Checker *c, Module *module, Problem *stage, Node *item);
@@ -156,8 +153,6 @@ View problem_view(Module *module, Problem *problem, Node *owner);
 
 // ---- modules.c
 
-/// Loads a module and what it imports; NULL after a report.
-Module *module_load(Checker *c, Ident name, const Module *from);
 bool is_prelude_name(Name name);
 
 #endif

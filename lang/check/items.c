@@ -247,7 +247,8 @@ static const struct {
     {"prox_y", IMPLICIT_PROX_Y},
 };
 
-NameTable method_names(Checker *c) {
+// The names that have a meaning of their own inside methods.
+static NameTable method_names(Checker *c) {
   NameTable table = name_table(c->arena);
   for (size_t i = 0; i < sizeof fixed_names / sizeof *fixed_names; i++) {
     Name name = intern(c->compilation->names, fixed_names[i].name);

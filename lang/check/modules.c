@@ -89,6 +89,8 @@ static NameTable *narrow_prelude(Checker *c, const Module *module) {
   return prelude;
 }
 
+static Module *module_load(Checker *c, Ident name, const Module *from);
+
 static void load_imports(Checker *c, Module *module) {
   NodeList items = module->file->as.file.items;
   for (size_t i = 0; i < items.count; i++) {
@@ -143,7 +145,8 @@ static Module *module_read(Checker *c, Name name, bool library) {
   return module;
 }
 
-Module *module_load(Checker *c, Ident name, const Module *from) {
+// Loads a module and what it imports; NULL after a report.
+static Module *module_load(Checker *c, Ident name, const Module *from) {
   bool library = is_library_file(c, from->file);
   Module *module = library ? NULL : name_get(&c->modules, module_key(c, name.name, false));
   if (!module) module = module_read(c, name.name, library);

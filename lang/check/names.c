@@ -127,7 +127,8 @@ const char *kind_noun(BindingKind kind) {
   return kind_words[kind].noun;
 }
 
-const char *kind_plural(BindingKind kind) {
+// "methods"
+static const char *kind_plural(BindingKind kind) {
   return kind_words[kind].plural;
 }
 

@@ -80,19 +80,11 @@ void diagnostic_help(Diagnostic *d, const char *format, ...) {
   VEC_PUSH(d->arena, &d->helps, text);
 }
 
-static size_t count_severity(const Diagnostics *diagnostics, Severity severity) {
+size_t diagnostics_errors(const Diagnostics *diagnostics) {
   size_t count = 0;
   for (size_t i = 0; i < diagnostics->list.count; i++)
-    count += diagnostics->list.data[i]->severity == severity;
+    count += diagnostics->list.data[i]->severity == SEVERITY_ERROR;
   return count;
-}
-
-size_t diagnostics_errors(const Diagnostics *diagnostics) {
-  return count_severity(diagnostics, SEVERITY_ERROR);
-}
-
-size_t diagnostics_warnings(const Diagnostics *diagnostics) {
-  return count_severity(diagnostics, SEVERITY_WARNING);
 }
 
 size_t diagnostics_count_code(const Diagnostics *diagnostics, ErrorCode code, Span where) {

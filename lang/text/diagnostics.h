@@ -16,7 +16,7 @@
 /// Codes from errors.def: E0101 ... W0430.
 typedef enum ErrorCode {
   ERROR_NONE = 0,
-#define ERROR(code, title) code,
+#define ERROR(code, title)   code,
 #define WARNING(code, title) code,
 #include "text/errors.def"
 #undef ERROR
@@ -43,20 +43,20 @@ void diagnostic_help(Diagnostic *d, const char *format, ...) __attribute__((form
 
 /// Errors (not warnings) reported so far.
 size_t diagnostics_errors(const Diagnostics *diagnostics);
-size_t diagnostics_warnings(const Diagnostics *diagnostics);
-/// How many diagnostics with this code were reported at or inside `where` (span of source 0: anywhere).
+/// How many diagnostics with this code were reported at or inside `where` (span of source 0:
+/// anywhere).
 size_t diagnostics_count_code(const Diagnostics *diagnostics, ErrorCode code, Span where);
 /// For `expect error E0402;`: forgets diagnostics reported since `mark`.
 size_t diagnostics_mark(const Diagnostics *diagnostics);
 void diagnostics_rewind(Diagnostics *diagnostics, size_t mark);
 
 /// Prints all, sorted by place, at most `limit` errors (0: 20), then a line with the counts.
-void diagnostics_print(const Diagnostics *diagnostics, FILE *stream, ErrorFormat format,
-                       bool color, size_t limit);
+void diagnostics_print(const Diagnostics *diagnostics, FILE *stream, ErrorFormat format, bool color,
+                       size_t limit);
 
-const char *error_code_text(ErrorCode code);            // "E0301"
-const char *error_code_title(ErrorCode code);           // "shapes do not fit"
-ErrorCode error_code_find(const char *text);            // ERROR_NONE when unknown
+const char *error_code_text(ErrorCode code);  // "E0301"
+const char *error_code_title(ErrorCode code); // "shapes do not fit"
+ErrorCode error_code_find(const char *text);  // ERROR_NONE when unknown
 /// The known name closest to `name` if close enough to be a slip (edit distance), else NULL.
 const char *closest_name(const char *name, const char *const *candidates, size_t count);
 

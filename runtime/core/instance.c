@@ -77,8 +77,9 @@ static bool program_has_dim(const blo_program *program, const char *name) {
   return false;
 }
 
-blo_status blo_resolve_dims(blo_context *context, const blo_program *program, const blo_dim *given,
-                            size_t given_count, int64_t *dims) {
+// Evaluates dims: given values, then the program's own. Every one must have a value.
+static blo_status blo_resolve_dims(blo_context *context, const blo_program *program,
+                                   const blo_dim *given, size_t given_count, int64_t *dims) {
   for (size_t i = 0; i < given_count; i++) {
     if (!program_has_dim(program, given[i].name)) {
       return blo_fail(context, BLO_BAD_ARGUMENT, "E0605", "%s has no dim `%s`", program->name,
@@ -272,7 +273,8 @@ static blo_instance *lay_out(Carver *carver, const OpenPlan *plan, bool *fits) {
   }
   lay_out_entries(carver, plan, instance);
   char *workspace = carve(carver, plan->workspace_bytes, 1);
-  carve(carver, BLO_ALIGNMENT, 1); // code may load the first element of an empty tensor before it drops it
+  // code may load the first element of an empty tensor before it drops it
+  carve(carver, BLO_ALIGNMENT, 1);
   if (instance) instance->workspace = workspace;
   *fits &= !carver->overflow;
   return instance;

@@ -47,9 +47,6 @@ struct blo_instance {
   volatile int stop;
 };
 
-/// Evaluates dims: given values, then the program's own. Every one must have a value.
-blo_status blo_resolve_dims(blo_context *context, const blo_program *program, const blo_dim *given,
-                            size_t given_count, int64_t *dims);
 blo_status blo_find_stage(blo_instance *instance, size_t stage, StageRun **run);
 /// The entry of the program called `name`, or NULL.
 const blo_entry *blo_find_entry(const blo_program *program, const char *name);

@@ -11,7 +11,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-bool blo_list_reserve(blo_context *context, void ***items, size_t count, size_t *capacity) {
+// Grows a pointer list by one place; false when there is no memory.
+static bool blo_list_reserve(blo_context *context, void ***items, size_t count, size_t *capacity) {
   if (count < *capacity) return true;
   size_t wanted = *capacity ? 2 * *capacity : 16;
   void *grown = blo_grow(context, *items, *capacity * sizeof(void *), wanted * sizeof(void *));

@@ -78,8 +78,6 @@ blo_status blo_source_read(blo_data_set *set, SourceArray *array, const blo_data
 blo_status blo_source_check_finite(blo_data_set *set, const SourceArray *array,
                                    const blo_data *declared, const void *data);
 
-/// Grows a pointer list by one place; false when there is no memory.
-bool blo_list_reserve(blo_context *context, void ***items, size_t count, size_t *capacity);
 /// A copy kept by the set until it is freed; NULL when there is no memory.
 void *blo_source_keep(blo_data_set *set, size_t bytes);
 

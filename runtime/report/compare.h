@@ -15,7 +15,7 @@ typedef enum CompareColumn {
   COMPARE_OBJECTIVE,     // F at the method's own y, in the user's sign
   COMPARE_VALUE,         // F at the reference's lower solution; NaN without a reference
   COMPARE_HYPERGRADIENT, // norm of the reference's projected hypergradient; NaN without one
-  COMPARE_RESIDUAL,      // norm of y - project(y - f_y) at the method's own y; NaN under constraints
+  COMPARE_RESIDUAL, // norm of y - project(y - f_y) at the method's own y; NaN under constraints
   COMPARE_INFEASIBILITY, // largest violation of a constraint at its own y; NaN without constraints
   COMPARE_COLUMNS
 } CompareColumn;
@@ -39,13 +39,6 @@ typedef struct Comparison {
   bool maximize;
 } Comparison;
 
-/// The column that says how good a point is; the best value of any run at any point; NaN: none.
-CompareColumn blo_compare_judged_by(const Comparison *comparison);
-double blo_compare_best(const Comparison *comparison);
-/// The median over seeds of a column at point `index` (-1: the last one). A run that has ended stands
-/// where it ended; one that failed takes no part, one that was interrupted does as far as it got. NaN: none.
-double blo_compare_median(const Comparison *comparison, size_t competitor, int64_t index,
-                          CompareColumn column);
 /// How the columns are called in files.
 extern const char *const blo_compare_keys[COMPARE_COLUMNS];
 

@@ -31,8 +31,11 @@ static bool takes_part(const CompareRun *run) {
   return run->count && (!run->status || run->status == BLO_STOPPED);
 }
 
-double blo_compare_median(const Comparison *c, size_t competitor, int64_t index,
-                          CompareColumn column) {
+// The median over seeds of a column at point `index` (-1: the last one). A run that has ended
+// stands where it ended; one that failed takes no part, one that was interrupted does as far as it
+// got. NaN: none.
+static double blo_compare_median(const Comparison *c, size_t competitor, int64_t index,
+                                 CompareColumn column) {
   double *values = blo_allocate_array(c->context, c->seeds, sizeof *values);
   size_t count = 0;
   for (size_t s = 0; values && s < c->seeds; s++) {
@@ -51,11 +54,12 @@ double blo_compare_median(const Comparison *c, size_t competitor, int64_t index,
   return result;
 }
 
-CompareColumn blo_compare_judged_by(const Comparison *c) {
+// The column that says how good a point is; the best value of any run at any point; NaN: none.
+static CompareColumn blo_compare_judged_by(const Comparison *c) {
   return c->options->reference ? COMPARE_VALUE : COMPARE_OBJECTIVE;
 }
 
-double blo_compare_best(const Comparison *c) {
+static double blo_compare_best(const Comparison *c) {
   double found = nothing;
   for (size_t i = 0; i < c->count * c->seeds; i++)
     for (size_t k = 0; k < c->runs[i].count; k++) {

@@ -62,7 +62,3 @@ void blo_print_error_as(const blo_context *context, int32_t errors) {
   const blo_error *error = blo_last_error(context);
   blo_print_message(errors, "error", error->code, error->text, "", error->help);
 }
-
-void blo_print_error(const blo_context *context) {
-  blo_print_error_as(context, BLO_ERRORS_HUMAN);
-}

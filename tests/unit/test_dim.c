@@ -132,29 +132,6 @@ static void proofs(void **state) {
   assert_false(dim_difference(t, fixture_dim(f, "n"), fixture_dim(f, "d"), &difference));
 }
 
-static const Dim *seven_for_n(void *self, Name name) {
-  IrFixture *f = self;
-  return strcmp(name, "n") ? NULL : dim_const(f->module->dims, 7);
-}
-
-static void substitution_and_matching(void **state) {
-  IrFixture *f = *state;
-  DimTable *t = f->module->dims;
-  assert_ptr_equal(dim_substitute(t, fixture_dim(f, "n*d + floordiv(n, 2)"), seven_for_n, f),
-                   fixture_dim(f, "7*d + 3"));
-  assert_ptr_equal(dim_substitute(t, fixture_dim(f, "max(n, d)"), seven_for_n, f),
-                   fixture_dim(f, "max(7, d)"));
-  assert_true(dim_is_invalid(dim_substitute(t, fixture_dim(f, "n/2"), seven_for_n, f)));
-  Name a = intern(f->compilation->names, "a"), b = intern(f->compilation->names, "b");
-  DimBinding bindings[2] = {{a, NULL}, {b, NULL}};
-  assert_false(dim_match(t, fixture_dim(f, "a + 1"), fixture_dim(f, "n + 1"), bindings, 2));
-  assert_true(dim_match(t, fixture_dim(f, "a"), fixture_dim(f, "2*n"), bindings, 2));
-  assert_true(dim_match(t, fixture_dim(f, "a + 1"), fixture_dim(f, "2*n + 1"), bindings, 2));
-  assert_false(dim_match(t, fixture_dim(f, "a"), fixture_dim(f, "n"), bindings, 2));
-  assert_true(dim_match(t, fixture_dim(f, "3"), fixture_dim(f, "3"), bindings, 2));
-  assert_null(bindings[1].value);
-}
-
 static void overflow_is_the_invalid_dim(void **state) {
   IrFixture *f = *state;
   DimTable *t = f->module->dims;
@@ -318,7 +295,6 @@ int main(void) {
       TEST(division),
       TEST(conditions_are_recorded_once),
       TEST(proofs),
-      TEST(substitution_and_matching),
       TEST(overflow_is_the_invalid_dim),
       TEST(fresh_dims_differ),
       TEST(text_is_checked),

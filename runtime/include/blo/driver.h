@@ -51,9 +51,7 @@ typedef struct blo_run_options {
 int blo_run(const blo_program *program, const blo_run_options *options);
 /* The `main` of built executables. */
 int blo_main(const blo_program *program, int argc, char **argv);
-/* Prints the context's last error as `error[E0601]: text` with its help. */
-void blo_print_error(const blo_context *context);
-/* The same in a form of blo_error_format. */
+/* Prints the context's last error with its help, in a form of blo_error_format. */
 void blo_print_error_as(const blo_context *context, int32_t errors);
 
 /* ---- comparing ---- */
@@ -78,8 +76,8 @@ typedef struct blo_compare_options {
   const char *reference_name;   /* of the reference, in what is written */
   bool parts;                   /* judged as means over parts of tables, not on whole ones */
   const char *title;
-  const char *out, *plot; /* all points as CSV, or as JSON where the name ends so, and a picture; NULL:
-                           * none */
+  const char *out, *plot; /* all points as CSV, or as JSON where the name ends so, and a picture;
+                           * NULL: none */
   bool quiet;
   int32_t errors;
 } blo_compare_options;
@@ -102,10 +100,10 @@ typedef struct blo_gradient_options {
   int32_t errors;
 } blo_gradient_options;
 
-/* Compares the hypergradient that the first method gives at the start point, the lower problem solved,
- * with central differences of F at the lower solution, and with further methods; prints a table.
- * Programs are compiled as for a comparison. All entries where there are few, else random directions.
- * Returns the exit code: BLO_EXIT_ERROR where they do not agree. */
+/* Compares the hypergradient that the first method gives at the start point, the lower problem
+ * solved, with central differences of F at the lower solution, and with further methods; prints a
+ * table. Programs are compiled as for a comparison. All entries where there are few, else random
+ * directions. Returns the exit code: BLO_EXIT_ERROR where they do not agree. */
 int blo_check_gradients(const blo_competitor *methods, size_t count,
                         const blo_gradient_options *options);
 
