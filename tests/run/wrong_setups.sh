@@ -150,4 +150,28 @@ solve {
 END_OF_PROGRAM
 silent
 says 0 'warning[W0703]: eta is too long for these constraints' --set method.scaled=false
+
+# Lower constraints that contradict each other, and rounds that have not converged, in every method that runs such rounds.
+cat >problem.blo <<'END_OF_PROGRAM'
+blo 1;
+upper { var x: f64 = 0.5;  minimize sumsq(y - 1.0) + x^2; }
+lower {
+  var y: f64[2] = 0.1;
+  minimize sumsq(y - 2.0) + 0.1 * x * y[0];
+  subject to below: y[0] + y[1] <= x;
+  subject to above: 1e3 * (y[0] + y[1]) >= 1e3 * (2.0 * x);
+}
+solve { method = kkt();  lower = gd(step = 0.02, iters = 300);  upper = gd(iters = 1); }
+END_OF_PROGRAM
+contradict='warning[W0703]: the lower constraints contradict each other at this x'
+unsolved='warning[W0703]: the lower problem has not been solved under its constraints'
+says 0 "$contradict"
+says 0 "$contradict" --set 'method=blocc(rounds = 40)'
+says 4 "$contradict" --set 'method=kkt(linear = direct())'
+says 1 'choose such a start value, or, where there is none, constraints that leave room' --set 'method=barrier()'
+sed 's/2.0 \* x);/(x - 1.0));/' problem.blo >fine.blo && mv fine.blo problem.blo
+silent
+silent --set 'method=blocc(rounds = 40)'
+says 0 "$unsolved" --set 'method=blocc(rounds = 1)'
+says 0 "$unsolved" --set 'method=kkt(rounds = 1, polish = 0)' --set lower.iters=3
 echo "wrong set-ups are named"
