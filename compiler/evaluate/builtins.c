@@ -145,16 +145,8 @@ static Staged *extreme_static(Evaluator *e, const Staged *a, const Staged *b, bo
                                                dim_scale(dims, b->integer, -1)),
                                        -1));
   }
-  int64_t integer;
-  double x = a->real, y = b->real;
-  if (a->kind == STAGED_INTEGER) {
-    if (!dim_is_const(a->integer, &integer)) return NULL;
-    x = (double)integer;
-  }
-  if (b->kind == STAGED_INTEGER) {
-    if (!dim_is_const(b->integer, &integer)) return NULL;
-    y = (double)integer;
-  }
+  double x, y;
+  if (!staged_known_real(a, &x) || !staged_known_real(b, &y)) return NULL;
   return staged_real(e, largest == (x > y) ? x : y);
 }
 

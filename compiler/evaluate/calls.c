@@ -463,20 +463,16 @@ static bool struct_dims(Evaluator *e, const StructMaker *maker, const Call *call
     m.bindings[i].name = names.data[0];
     if (maker->arguments) m.bindings[i].value = maker->arguments[i];
   }
+  TypeSpec spec = {
+      .kind = SPEC_STRUCT, .structure = structure, .arguments = formals, .argument_count = dims};
   bool checking = e->checking;
   e->checking = true;
   for (int i = 0; i < struct_field_count(structure); i++) {
-    const TypeSpec *spec = values[i] ? struct_field_spec(e, structure, formals, dims, i) : NULL;
-    if (spec) match_value(&m, spec, values[i], 0);
+    const TypeSpec *field = values[i] ? struct_field_spec(e, &spec, i) : NULL;
+    if (field) match_value(&m, field, values[i], 0);
   }
   e->checking = checking;
-  if (call->expected)
-    match_spec(&m,
-               &(TypeSpec){.kind = SPEC_STRUCT,
-                           .structure = structure,
-                           .arguments = formals,
-                           .argument_count = dims},
-               call->expected);
+  if (call->expected) match_spec(&m, &spec, call->expected);
   *real = m.real_known ? m.real : e->real;
   for (int i = 0; i < dims; i++) {
     arguments[i] = m.bindings[i].value;
@@ -515,22 +511,19 @@ static Staged *make_struct(const Call *call, void *self) {
   Staged *start = all ? NULL : initial_of_spec(e, &spec, NULL);
   Staged *result = start && staged_is_poison(start) ? staged_poison : NULL;
   Staged **children = ARENA_ARRAY(e->arena, Staged *, (size_t)count + 1);
-  const Layout **layouts = ARENA_ARRAY(e->arena, const Layout *, (size_t)count + 1);
-  Name *names = ARENA_ARRAY(e->arena, Name, (size_t)count + 1);
   for (int i = 0; i < count && !result; i++) {
-    names[i] = struct_field(structure, i)->as.field.name.name;
-    const TypeSpec *field = struct_field_spec(e, structure, arguments, dims, i);
-    const char *what = arena_printf(e->arena, "the field `%s` of `%s`", names[i], name);
+    const TypeSpec *field = struct_field_spec(e, &spec, i);
+    const char *what = arena_printf(e->arena, "the field `%s` of `%s`",
+                                    struct_field(structure, i)->as.field.name.name, name);
     children[i] = !field      ? staged_poison
                   : values[i] ? coerce(e, values[i], field, true, spans[i], what)
                               : start->tree.children[i];
     if (staged_is_poison(children[i])) result = staged_poison;
-    layouts[i] = staged_layout(children[i]);
   }
   lexical_leave(e, lexical);
   call_leave(e, &saved);
   if (result) return result;
-  return staged_tree(e, layout_struct(e, structure, count, names, layouts), children);
+  return struct_value(e, structure, children);
 }
 
 Staged *struct_maker(Evaluator *e, const Node *structure, const Dim *const *arguments, int count) {
@@ -645,7 +638,11 @@ static const TypeSpec *guide_expected(Guide *guide, int position, Name name) {
     const StructMaker *m = guide->maker;
     int field = name ? find_field(m->structure, name) : position;
     if (field < 0 || field >= struct_field_count(m->structure)) return NULL;
-    return struct_field_spec(guide->e, m->structure, m->arguments, m->count, field);
+    TypeSpec spec = {.kind = SPEC_STRUCT,
+                     .structure = m->structure,
+                     .arguments = m->arguments,
+                     .argument_count = m->count};
+    return struct_field_spec(guide->e, &spec, field);
   }
   if (!guide->signature) return NULL;
   int param = guide_param(guide, position, name);

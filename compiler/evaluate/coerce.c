@@ -123,20 +123,16 @@ static Staged *fit_struct(const Fit *fit, Staged *value, const TypeSpec *spec, P
   if (!fill && (!layout || layout->kind != LAYOUT_STRUCT || layout->structure != spec->structure))
     return misfit(fit, E0303, value, spec_text(e, spec));
   Staged **children = ARENA_ARRAY(e->arena, Staged *, (size_t)count + 1);
-  const Layout **layouts = ARENA_ARRAY(e->arena, const Layout *, (size_t)count + 1);
-  Name *names = ARENA_ARRAY(e->arena, Name, (size_t)count + 1);
   for (int i = 0; i < count; i++) {
-    const TypeSpec *field =
-        struct_field_spec(e, spec->structure, spec->arguments, spec->argument_count, i);
+    const TypeSpec *field = struct_field_spec(e, spec, i);
     if (!field) return staged_poison;
     Fit inner = *fit;
-    names[i] = struct_field(spec->structure, i)->as.field.name.name;
-    inner.what = arena_printf(e->arena, "%s's field `%s`", fit->what, names[i]);
+    inner.what = arena_printf(e->arena, "%s's field `%s`", fit->what,
+                              struct_field(spec->structure, i)->as.field.name.name);
     children[i] = fit_spec(&inner, fill ? value : value->tree.children[i], field, prefix);
     if (staged_is_poison(children[i])) return staged_poison;
-    layouts[i] = staged_layout(children[i]);
   }
-  return staged_tree(e, layout_struct(e, spec->structure, count, names, layouts), children);
+  return struct_value(e, spec->structure, children);
 }
 
 // A `fn` value with too few or too many parameters is wrong here already, not where it is called.
@@ -219,10 +215,9 @@ static Staged *fit_int(const Fit *fit, Staged *value) {
 
 static Staged *fit_real(const Fit *fit, Staged *value) {
   Evaluator *e = fit->e;
-  int64_t integer;
+  double known;
   if (value->kind == STAGED_REAL) return value;
-  if (value->kind == STAGED_INTEGER && dim_is_const(value->integer, &integer))
-    return staged_real(e, (double)integer);
+  if (staged_known_real(value, &known)) return staged_real(e, known);
   if (!staged_is_number(value) && !staged_is_scalar_tensor(value))
     return misfit(fit, E0303, value, "a real number");
   return fit_leaf(fit, value, scalar_of(e, e->real));
@@ -325,17 +320,12 @@ static Staged *zeros_like(Evaluator *e, const Staged *like, const Prefix *prefix
 static Staged *zeros_struct(Evaluator *e, const TypeSpec *spec, Prefix prefix) {
   int count = struct_field_count(spec->structure);
   Staged **children = ARENA_ARRAY(e->arena, Staged *, (size_t)count + 1);
-  const Layout **layouts = ARENA_ARRAY(e->arena, const Layout *, (size_t)count + 1);
-  Name *names = ARENA_ARRAY(e->arena, Name, (size_t)count + 1);
   for (int i = 0; i < count; i++) {
-    const TypeSpec *field =
-        struct_field_spec(e, spec->structure, spec->arguments, spec->argument_count, i);
+    const TypeSpec *field = struct_field_spec(e, spec, i);
     children[i] = field ? zeros(e, field, prefix) : staged_poison;
     if (staged_is_poison(children[i])) return staged_poison;
-    names[i] = struct_field(spec->structure, i)->as.field.name.name;
-    layouts[i] = staged_layout(children[i]);
   }
-  return staged_tree(e, layout_struct(e, spec->structure, count, names, layouts), children);
+  return struct_value(e, spec->structure, children);
 }
 
 static Staged *zeros(Evaluator *e, const TypeSpec *spec, Prefix prefix) {
@@ -398,30 +388,27 @@ static Staged *initial_struct(Evaluator *e, const TypeSpec *spec) {
       struct_environment(e, spec->structure, spec->arguments, spec->argument_count);
   int count = struct_field_count(spec->structure);
   Staged **children = ARENA_ARRAY(e->arena, Staged *, (size_t)count + 1);
-  const Layout **layouts = ARENA_ARRAY(e->arena, const Layout *, (size_t)count + 1);
-  Name *names = ARENA_ARRAY(e->arena, Name, (size_t)count + 1);
   uint64_t place = e->dynamic.place;
   bool good = true;
   for (int i = 0; i < count; i++) {
     const Node *node = struct_field(spec->structure, i);
     const Node *initial = node->as.field.initial;
     const TypeSpec *field = evaluate_type(e, node->as.field.type, environment);
-    names[i] = node->as.field.name.name;
+    Name name = node->as.field.name.name;
     if (!field) return staged_poison;
     // fields draw independently
-    e->dynamic.place = hash_bytes(place, names[i], strlen(names[i]));
+    e->dynamic.place = hash_bytes(place, name, strlen(name));
     if (initial) {
       children[i] = coerce(e, evaluate(e, initial, environment, field), field, true, initial->span,
-                           arena_printf(e->arena, "the start value of `%s`", names[i]));
+                           arena_printf(e->arena, "the start value of `%s`", name));
     } else {
       children[i] = initial_of_spec(e, field, environment);
     }
     good = good && !staged_is_poison(children[i]);
-    if (good) layouts[i] = staged_layout(children[i]);
   }
   e->dynamic.place = place;
   if (!good) return staged_poison;
-  return staged_tree(e, layout_struct(e, spec->structure, count, names, layouts), children);
+  return struct_value(e, spec->structure, children);
 }
 
 Staged *initial_of_spec(Evaluator *e, const TypeSpec *spec, const Environment *environment) {

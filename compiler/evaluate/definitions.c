@@ -95,17 +95,13 @@ static Staged *call_solver(const Call *call, void *self) {
 static Staged *sample_struct(Evaluator *e, Block *block, const TypeSpec *spec) {
   int count = struct_field_count(spec->structure);
   Staged **children = ARENA_ARRAY(e->arena, Staged *, (size_t)count + 1);
-  const Layout **layouts = ARENA_ARRAY(e->arena, const Layout *, (size_t)count + 1);
-  Name *names = ARENA_ARRAY(e->arena, Name, (size_t)count + 1);
   for (int i = 0; i < count; i++) {
-    const TypeSpec *field =
-        struct_field_spec(e, spec->structure, spec->arguments, spec->argument_count, i);
-    names[i] = struct_field(spec->structure, i)->as.field.name.name;
-    children[i] = field ? sample(e, block, field, names[i]) : staged_poison;
+    const TypeSpec *field = struct_field_spec(e, spec, i);
+    Name name = struct_field(spec->structure, i)->as.field.name.name;
+    children[i] = field ? sample(e, block, field, name) : staged_poison;
     if (staged_is_poison(children[i])) return staged_poison;
-    layouts[i] = staged_layout(children[i]);
   }
-  return staged_tree(e, layout_struct(e, spec->structure, count, names, layouts), children);
+  return struct_value(e, spec->structure, children);
 }
 
 static Staged *sample(Evaluator *e, Block *block, const TypeSpec *spec, Name name) {

@@ -5,6 +5,7 @@
 // once, gives POISON, and POISON is silent ever after.
 #include "evaluate/staging.h"
 #include "ir/bug.h"
+#include "ir/scalar.h"
 
 #include <string.h>
 
@@ -335,24 +336,6 @@ static bool constant_number(const Value *value, double *number) {
   return true;
 }
 
-static bool compare_numbers(Compare op, double a, double b) {
-  switch (op) {
-  case COMPARE_LT:
-    return a < b;
-  case COMPARE_LE:
-    return a <= b;
-  case COMPARE_GT:
-    return a > b;
-  case COMPARE_GE:
-    return a >= b;
-  case COMPARE_EQ:
-    return a == b;
-  case COMPARE_NE:
-    return a != b;
-  }
-  BUG("unknown comparison %d", (int)op);
-}
-
 // Does the condition hold or fail whatever the data are? Comparisons of constants are enough.
 static bool known_truth(const Value *condition, bool *truth) {
   const Op *op = condition->op;
@@ -363,7 +346,7 @@ static bool known_truth(const Value *condition, bool *truth) {
   }
   if (!op || op->code != OP_COMPARE) return false;
   if (!constant_number(op->operands[0], &a) || !constant_number(op->operands[1], &b)) return false;
-  *truth = compare_numbers(op->attr.compare.op, a, b);
+  *truth = scalar_compare_real(op->attr.compare.op, a, b);
   return true;
 }
 

@@ -179,15 +179,7 @@ bool static_dim(Evaluator *e, Staged *s, const Dim **dim, Span span, const char 
 
 bool static_real(Evaluator *e, Staged *s, double *value, Span span, const char *what) {
   if (staged_is_poison(s)) return false;
-  int64_t integer;
-  if (s->kind == STAGED_REAL) {
-    *value = s->real;
-    return true;
-  }
-  if (s->kind == STAGED_INTEGER && dim_is_const(s->integer, &integer)) {
-    *value = (double)integer;
-    return true;
-  }
+  if (staged_known_real(s, value)) return true;
   mistake(e, E0309, span, "%s must be a number known before the program runs, this is %s", what,
           staged_describe(e, s));
   return false;

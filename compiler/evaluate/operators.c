@@ -129,16 +129,8 @@ static Staged *static_integers(Evaluator *e, BinaryOp op, const Dim *a, const Di
 
 // NULL when an operand is a dim without a value.
 static Staged *static_reals(Evaluator *e, BinaryOp op, const Staged *a, const Staged *b) {
-  double x = a->real, y = b->real;
-  int64_t integer;
-  if (a->kind == STAGED_INTEGER) {
-    if (!dim_is_const(a->integer, &integer)) return NULL;
-    x = (double)integer;
-  }
-  if (b->kind == STAGED_INTEGER) {
-    if (!dim_is_const(b->integer, &integer)) return NULL;
-    y = (double)integer;
-  }
+  double x, y;
+  if (!staged_known_real(a, &x) || !staged_known_real(b, &y)) return NULL;
   switch (op) {
   case BIN_ADD:
     return staged_real(e, x + y);
@@ -239,16 +231,8 @@ static Staged *compare_static(Evaluator *e, Compare op, const Staged *a, const S
   }
   if (a->kind == STAGED_BOOL && b->kind == STAGED_BOOL)
     return staged_bool(e, scalar_compare_real(op, a->boolean, b->boolean));
-  if (a->kind == STAGED_STRING || b->kind == STAGED_STRING) return NULL;
-  double x = a->real, y = b->real;
-  if (a->kind == STAGED_INTEGER) {
-    if (!dim_is_const(a->integer, &difference)) return NULL;
-    x = (double)difference;
-  }
-  if (b->kind == STAGED_INTEGER) {
-    if (!dim_is_const(b->integer, &difference)) return NULL;
-    y = (double)difference;
-  }
+  double x, y;
+  if (!staged_known_real(a, &x) || !staged_known_real(b, &y)) return NULL;
   return staged_bool(e, scalar_compare_real(op, x, y));
 }
 

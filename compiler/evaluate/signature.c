@@ -81,8 +81,7 @@ static void match_struct(Matching *m, const TypeSpec *spec, Staged *value, int l
   bool checking = e->checking;
   e->checking = true;
   for (int i = 0; i < layout->count; i++) {
-    const TypeSpec *field =
-        struct_field_spec(e, spec->structure, spec->arguments, spec->argument_count, i);
+    const TypeSpec *field = struct_field_spec(e, spec, i);
     if (field) match_value(m, field, value->tree.children[i], leading);
   }
   e->checking = checking;

@@ -38,6 +38,8 @@ const char *spec_text(Evaluator *e, const TypeSpec *spec);
 // ---- values
 
 bool staged_is_number(const Staged *s); // static integer or real
+/// The value of a static real or of an integer without names; false for others.
+bool staged_known_real(const Staged *s, double *value);
 bool staged_is_scalar_tensor(const Staged *s);
 /// Made of tensors, numbers and truth values only, so that it may be carried, differentiated,
 /// mapped.
@@ -177,9 +179,10 @@ void check_definition(Evaluator *e, const Node *node);
 /// The environment in which a struct's field types and initialisers are evaluated.
 const Environment *struct_environment(Evaluator *e, const Node *structure,
                                       const Dim *const *arguments, int count);
-/// Type of field number `field` for the given dim arguments; NULL after an error.
-const TypeSpec *struct_field_spec(Evaluator *e, const Node *structure, const Dim *const *arguments,
-                                  int count, int field);
+/// Type of field number `field` of a struct's type; NULL after an error.
+const TypeSpec *struct_field_spec(Evaluator *e, const TypeSpec *spec, int field);
+/// A struct's value from its fields, none of them poison.
+Staged *struct_value(Evaluator *e, const Node *structure, Staged *const *fields);
 int struct_field_count(const Node *structure);
 const Node *struct_field(const Node *structure, int field);
 /// The constructor of a struct as a function value; dims NULL: to be found from the fields.

@@ -262,8 +262,19 @@ const Environment *struct_environment(Evaluator *e, const Node *structure,
   return environment;
 }
 
-const TypeSpec *struct_field_spec(Evaluator *e, const Node *structure, const Dim *const *arguments,
-                                  int count, int field) {
-  const Node *node = struct_field(structure, field);
-  return evaluate_type(e, node->as.field.type, struct_environment(e, structure, arguments, count));
+const TypeSpec *struct_field_spec(Evaluator *e, const TypeSpec *spec, int field) {
+  return evaluate_type(
+      e, struct_field(spec->structure, field)->as.field.type,
+      struct_environment(e, spec->structure, spec->arguments, spec->argument_count));
+}
+
+Staged *struct_value(Evaluator *e, const Node *structure, Staged *const *fields) {
+  int count = struct_field_count(structure);
+  const Layout **layouts = ARENA_ARRAY(e->arena, const Layout *, (size_t)count + 1);
+  Name *names = ARENA_ARRAY(e->arena, Name, (size_t)count + 1);
+  for (int i = 0; i < count; i++) {
+    names[i] = struct_field(structure, i)->as.field.name.name;
+    layouts[i] = staged_layout(fields[i]);
+  }
+  return staged_tree(e, layout_struct(e, structure, count, names, layouts), fields);
 }

@@ -131,6 +131,17 @@ bool staged_is_number(const Staged *s) {
   return s->kind == STAGED_INTEGER || s->kind == STAGED_REAL;
 }
 
+bool staged_known_real(const Staged *s, double *value) {
+  int64_t integer;
+  if (s->kind == STAGED_REAL) {
+    *value = s->real;
+    return true;
+  }
+  if (s->kind != STAGED_INTEGER || !dim_is_const(s->integer, &integer)) return false;
+  *value = (double)integer;
+  return true;
+}
+
 bool staged_is_scalar_tensor(const Staged *s) {
   return s->kind == STAGED_TENSOR && s->tensor->type->rank == 0;
 }

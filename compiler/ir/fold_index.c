@@ -29,19 +29,24 @@ static bool map_is_identity(const IndexMap *map) {
   return true;
 }
 
+int map_axis(const IndexMap *map, int i) {
+  int64_t offset;
+  int axis = -1;
+  if (!dim_is_const(map->offset[i], &offset) || offset) return -1;
+  for (int k = 0; k < map->out_rank; k++) {
+    int64_t entry = map->matrix[i * map->out_rank + k];
+    if (!entry) continue;
+    if (entry != 1 || axis >= 0) return -1;
+    axis = k;
+  }
+  return axis;
+}
+
 bool map_is_permutation(const IndexMap *map, int *permutation) {
   if (map->in_rank != map->out_rank) return false;
   uint32_t seen = 0;
   for (int i = 0; i < map->in_rank; i++) {
-    int64_t offset;
-    int axis = -1;
-    if (!dim_is_const(map->offset[i], &offset) || offset) return false;
-    for (int k = 0; k < map->out_rank; k++) {
-      int64_t entry = map->matrix[i * map->out_rank + k];
-      if (!entry) continue;
-      if (entry != 1 || axis >= 0) return false;
-      axis = k;
-    }
+    int axis = map_axis(map, i);
     if (axis < 0 || seen >> axis & 1) return false;
     seen |= 1u << axis;
     permutation[axis] = i;

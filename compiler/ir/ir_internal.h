@@ -38,6 +38,8 @@ bool value_is_splat(const Value *v);
 
 /// The map o -> outer(inner(o)); false when a coefficient overflows.
 bool map_compose(Module *module, const IndexMap *outer, const IndexMap *inner, IndexMap *result);
+/// The result axis that operand axis i follows as it is; -1 when it does anything else.
+int map_axis(const IndexMap *map, int i);
 /// Result axis k is operand axis permutation[k]; false when the map is no permutation.
 bool map_is_permutation(const IndexMap *map, int *permutation);
 

@@ -210,21 +210,7 @@ bool scalar_compare_real(Compare op, double x, double y) {
 }
 
 bool scalar_compare_integer(Compare op, int64_t x, int64_t y) {
-  switch (op) {
-  case COMPARE_LT:
-    return x < y;
-  case COMPARE_LE:
-    return x <= y;
-  case COMPARE_GT:
-    return x > y;
-  case COMPARE_GE:
-    return x >= y;
-  case COMPARE_EQ:
-    return x == y;
-  case COMPARE_NE:
-    return x != y;
-  }
-  BUG("comparison %d", (int)op);
+  return scalar_compare_real(op, (x > y) - (x < y), 0.0);
 }
 
 double scalar_lowest_real(void) {

@@ -3,6 +3,7 @@
 // A label in both factors and the result is a batch axis, in both factors only it is contracted, in
 // one factor and the result it is free, in one factor only that factor is summed first, in the
 // result only the result repeats. Views that reorder or repeat axes just change labels.
+#include "ir/ir_internal.h"
 #include "opt/algebra.h"
 
 static bool names(const int8_t *axes, int count, int axis) {
@@ -41,15 +42,7 @@ bool view_reorders(const Op *view, int *axis_of) {
   const Type *in = view->operands[0]->type, *out = view->attr.type;
   uint32_t used = 0;
   for (int i = 0; i < map->in_rank; i++) {
-    int64_t offset;
-    int axis = -1;
-    if (!dim_is_const(map->offset[i], &offset) || offset) return false;
-    for (int k = 0; k < map->out_rank; k++) {
-      int64_t entry = map->matrix[i * map->out_rank + k];
-      if (!entry) continue;
-      if (entry != 1 || axis >= 0) return false;
-      axis = k;
-    }
+    int axis = map_axis(map, i);
     if (axis < 0 || used >> axis & 1 || in->shape[i] != out->shape[axis]) return false;
     used |= 1u << axis;
     axis_of[i] = axis;

@@ -98,6 +98,18 @@ static bool set_label(blo_data_set *set, SourceArray *array) {
   return array->label != NULL;
 }
 
+// The array that the whole file is, called like the file.
+static SourceArray *add_single(blo_data_set *set, SourceFile *file, PackKind kind) {
+  const char *name = base_name(file->label);
+  SourceArray *array = add_array(set, file, name, stem_length(name));
+  if (!array) return NULL;
+  array->single = true;
+  array->kind = kind;
+  array->packed = file->file.bytes;
+  array->packed_bytes = file->file.length;
+  return set_label(set, array) ? array : NULL;
+}
+
 // ---- .npy, alone or in an archive ----
 
 // Describes the array whose bytes unpack to a .npy file of `total` bytes (SIZE_MAX: unknown).
@@ -141,14 +153,8 @@ static blo_status describe_npy(blo_data_set *set, SourceArray *array, size_t tot
 }
 
 static blo_status add_npy(blo_data_set *set, SourceFile *file, PackKind kind) {
-  const char *name = base_name(file->label);
-  SourceArray *array = add_array(set, file, name, stem_length(name));
+  SourceArray *array = add_single(set, file, kind);
   if (!array) return BLO_NO_MEMORY;
-  array->single = true;
-  if (!set_label(set, array)) return BLO_NO_MEMORY;
-  array->kind = kind;
-  array->packed = file->file.bytes;
-  array->packed_bytes = file->file.length;
   return describe_npy(set, array, kind == PACK_STORED ? file->file.length : SIZE_MAX);
 }
 
@@ -205,14 +211,8 @@ static bool is_idx(const unsigned char *bytes, size_t length) {
 
 static blo_status add_idx(blo_data_set *set, SourceFile *file, PackKind kind,
                           const unsigned char *start, size_t length) {
-  const char *name = base_name(file->label);
-  SourceArray *array = add_array(set, file, name, stem_length(name));
+  SourceArray *array = add_single(set, file, kind);
   if (!array) return BLO_NO_MEMORY;
-  array->single = true;
-  if (!set_label(set, array)) return BLO_NO_MEMORY;
-  array->kind = kind;
-  array->packed = file->file.bytes;
-  array->packed_bytes = file->file.length;
   array->rank = start[3];
   array->header_bytes = 4 + 4 * (size_t)array->rank;
   idx_element(start[2], &array->element);
