@@ -4,6 +4,7 @@
 // the stage. Inputs appear when something asks for them; what turns out unused at the end is taken
 // away again.
 #include "build/program.h"
+#include "build/reports.h"
 #include "evaluate/staging.h"
 
 // ---- inputs and outputs
@@ -116,116 +117,6 @@ static void input_state(Context *c, const State *like, const blo_leaf *leaves, S
 
 // ---- reports
 
-typedef struct ReportRow {
-  Name name;
-  Value *value;
-  int role, index;
-} ReportRow;
-
-typedef struct ReportRows {
-  VEC(ReportRow) list;
-} ReportRows;
-
-static Value *report_value(Context *c, Name name, Staged *value, Span span) {
-  if (staged_is_poison(value)) return NULL;
-  if (value->kind == STAGED_TENSOR) return value->tensor;
-  Dtype dtype = value->kind == STAGED_BOOL      ? DT_BOOL
-                : value->kind == STAGED_INTEGER ? DT_I64
-                                                : c->e->real;
-  if (value->kind == STAGED_BOOL || value->kind == STAGED_INTEGER || value->kind == STAGED_REAL)
-    return scalar_value(c->e, value, dtype, span, "the report");
-  report(build_diagnostics(c->build), E0303, span,
-         "the report `%s` is one number or one tensor; this is %s", name,
-         staged_describe(c->e, value));
-  return NULL;
-}
-
-static void add_report(Context *c, ReportRows *rows, Name name, Staged *value, Span span) {
-  Value *tensor = report_value(c, name, value, span);
-  if (!tensor) return;
-  int index = 0;
-  for (size_t i = 0; i < rows->list.count; i++) index += rows->list.data[i].role == BLO_ROLE_REPORT;
-  ReportRow row = {name, tensor, BLO_ROLE_REPORT, index};
-  VEC_PUSH(c->build->arena, &rows->list, row);
-}
-
-static void list_reports(Context *c, const NodeList *nodes, const char *word, ReportRows *rows) {
-  uint64_t place = c->e->dynamic.place;
-  for (size_t i = 0; i < nodes->count; i++) {
-    const Node *node = nodes->data[i];
-    if (node->kind != NODE_REPORT) continue;
-    c->e->dynamic.place = place_hash(word, node->as.report.name.name);
-    Staged *value = evaluate(c->e, node->as.report.value, NULL, NULL);
-    add_report(c, rows, node->as.report.name.name, value, node->as.report.value->span);
-  }
-  c->e->dynamic.place = place;
-}
-
-static void add_objective(Context *c, ReportRows *rows, const Level *level, const StepResult *step,
-                          int role) {
-  Staged *value =
-      objective_value(c, c->stage, level, step->x_step, step->y_step, level->objective->span);
-  value = prox_value(c, c->stage, level, step->x_step, step->y_step, value);
-  if (staged_is_poison(value)) return;
-  ReportRow row = {role == BLO_ROLE_UPPER_OBJECTIVE ? "upper_objective" : "lower_objective",
-                   value->tensor, role, 0};
-  VEC_PUSH(c->build->arena, &rows->list, row);
-}
-
-typedef struct NestedReports {
-  Context *context;
-  Point *point;
-  ReportRows *rows;
-} NestedReports;
-
-static void list_nested_reports(Stage *nested, void *self) {
-  const NestedReports *r = self;
-  Context *c = r->context;
-  const NodeList *nodes = &nested->lower.reports;
-  uint64_t place = c->e->dynamic.place;
-  for (size_t i = 0; i < nodes->count; i++) {
-    const Node *node = nodes->data[i];
-    c->e->dynamic.place = place_hash("report", node->as.report.name.name);
-    add_report(c, r->rows, node->as.report.name.name, nested_report(c, r->point, node),
-               node->as.report.value->span);
-  }
-  c->e->dynamic.place = place;
-}
-
-// Feasibility is reported always, at the point where objectives are.
-static void add_violation(Context *c, ReportRows *rows, const StepResult *step) {
-  if (!stage_is_constrained(c->stage)) return;
-  Name name = intern(c->build->compilation->names, "infeasibility");
-  for (size_t i = 0; i < rows->list.count; i++)
-    if (rows->list.data[i].name == name) return; // the user's own
-  c->solved = step->next.nested;
-  Point *point = point_open(c, c->stage, step->x_step, step->y_step);
-  Value *value = stage_violation(c, point);
-  point_close(c, point);
-  c->solved = NULL;
-  if (value) add_report(c, rows, name, staged_tensor(c->e, value), c->stage->upper.node->span);
-}
-
-static void collect_reports(Context *c, const StepResult *step, ReportRows *rows) {
-  Stage *stage = c->stage;
-  c->solved = step->next.nested; // solved at (x, y) of the step already
-  add_objective(c, rows, &stage->upper, step, BLO_ROLE_UPPER_OBJECTIVE);
-  if (!stage->single) add_objective(c, rows, &stage->lower, step, BLO_ROLE_LOWER_OBJECTIVE);
-  c->solved = NULL;
-  for (size_t i = 0; i < step->method.reports.count; i++) {
-    const Deferred *deferred = &step->method.reports.data[i];
-    add_report(c, rows, deferred->name, method_report(c, deferred), deferred->value->span);
-  }
-  Point *point = point_at(c, &step->next);
-  list_reports(c, &stage->upper.reports, "report", rows);
-  list_reports(c, &stage->lower.reports, "report", rows);
-  NestedReports nested = {c, point, rows};
-  nested_each(stage, list_nested_reports, &nested);
-  if (stage->solve) list_reports(c, &stage->solve->as.solve.settings, "report", rows);
-  point_close(c, point);
-  add_violation(c, rows, step);
-}
-
 // Everything that only a reporting step needs is computed under `if reporting`; otherwise it is
 // zero.
 static void output_reports(Context *c, const StepResult *step, ReportRows *rows) {
@@ -235,7 +126,7 @@ static void output_reports(Context *c, const StepResult *step, ReportRows *rows)
   Block *yes = block_create(c->module, outer), *no = block_create(c->module, outer);
   b->block = yes;
   c->e->in_report = true;
-  collect_reports(c, step, rows);
+  reports_collect(c, step, rows);
   c->e->in_report = false;
   for (size_t i = 0; i < rows->list.count; i++)
     VEC_PUSH(c->module->arena, &yes->yields, rows->list.data[i].value);
@@ -308,7 +199,7 @@ static bool finish_entry(Context *c, const char *name, const State *like, const 
   dynamic_step(c->e, step_key(c, c->stage, state.t));
   Point *point = point_at(c, &state);
   c->stage->finishing = true;
-  list_reports(c, items, "final", rows);
+  reports_list(c, items, "final", rows);
   c->stage->finishing = false;
   point_close(c, point);
   for (size_t i = 0; i < rows->list.count; i++) {

@@ -81,7 +81,10 @@ Staged *family_map(Context *c, Stage *nested, const Dim *rows, LoopBody body, vo
 
 Staged *family_kept(Context *c, const Stage *nested, Staged *value) {
   if (!nested || !nested->above || staged_is_poison(value)) return value;
-  value = family_kept(c, nested->above, value);
+  return family_own_row(c, nested, family_kept(c, nested->above, value));
+}
+
+Staged *family_own_row(Context *c, const Stage *nested, Staged *value) {
   if (!nested->family || staged_is_poison(value)) return value;
   Span span = nested->family->span;
   Value *row = family_row(c, nested->family);

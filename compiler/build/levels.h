@@ -58,6 +58,9 @@ Staged *nested_part(Context *c, const Stage *nested, Staged *value, size_t place
 typedef Staged *(*NestedFunction)(Context *c, Point *point, void *self);
 Staged *nested_evaluate(Context *c, Point *point, Stage *nested, NestedFunction function,
                         void *self, Span span);
+/// The same where the problem's solve in this step starts.
+Staged *nested_begin(Context *c, Point *point, Stage *nested, NestedFunction function, void *self,
+                     Span span);
 /// The value of a report clause; of a level in a family: one per row.
 Staged *nested_report(Context *c, Point *point, const Node *clause);
 /// `ensure` clauses of all nested levels.
@@ -74,6 +77,8 @@ Staged *family_map(Context *c, Stage *nested, const Dim *rows, LoopBody body, vo
                    Span span);
 /// Row of a value that is kept for all rows of the families around.
 Staged *family_kept(Context *c, const Stage *nested, Staged *value);
+/// The same of a value that has one row for each of this family alone.
+Staged *family_own_row(Context *c, const Stage *nested, Staged *value);
 
 // ---------------------------------------------------------------- point.c
 

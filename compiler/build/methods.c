@@ -368,32 +368,70 @@ static bool binds_needed(const Needs *needs, const Node *pattern) {
   return map_has(needs->bindings, binding);
 }
 
+// What of a step block is evaluated.
+typedef struct Part {
+  const NodeList *steps;
+  Needs needs;
+  bool *needed; // by statement
+} Part;
+
 // A condition is kept where everything it reads is there.
-static bool can_ensure(Context *c, const NodeList *steps, size_t index, const bool *needed) {
+static bool can_ensure(Context *c, const Part *part, size_t index) {
   Needs own = {.bindings = map_create(c->build->arena)};
-  node_children(steps->data[index], find_needs, &own);
+  node_children(part->steps->data[index], find_needs, &own);
   if (own.implicit[IMPLICIT_UPPER_OBJECTIVE]) return false;
   for (size_t i = 0; i < index; i++)
-    if (!needed[i] && steps->data[i]->kind == NODE_LET &&
-        binds_needed(&own, steps->data[i]->as.let.pattern))
+    if (!part->needed[i] && part->steps->data[i]->kind == NODE_LET &&
+        binds_needed(&own, part->steps->data[i]->as.let.pattern))
       return false;
   return true;
 }
 
-// Marks the statements that `y`, and a state where one is wanted, come from at the end of the
-// block.
-static void find_needed(Context *c, const NodeList *steps, const Binding *state, Needs *needs,
-                        bool *needed) {
-  needs->bindings = map_create(c->build->arena);
-  if (state) map_put(needs->bindings, state, (void *)(uintptr_t)state);
-  for (size_t i = steps->count; i > 0; i--) {
-    const Node *step = steps->data[i - 1];
-    needed[i - 1] = (step->kind == NODE_LET && binds_needed(needs, step->as.let.pattern)) ||
-                    (step->kind == NODE_SET && binds_needed(needs, step->as.assign.pattern));
-    if (needed[i - 1]) node_children((Node *)(uintptr_t)step, find_needs, needs);
+static Part part_create(Context *c) {
+  const NodeList *steps = &c->stage->method->node->as.method.steps;
+  return (Part){.steps = steps,
+                .needs = {.bindings = map_create(c->build->arena)},
+                .needed = ARENA_ARRAY(c->build->arena, bool, steps->count + 1)};
+}
+
+// Marks the statements before `end` that `y` there comes from, and what else is needed.
+static void mark_needed(Part *part, size_t end) {
+  for (size_t i = end; i > 0; i--) {
+    const Node *step = part->steps->data[i - 1];
+    part->needed[i - 1] =
+        (step->kind == NODE_LET && binds_needed(&part->needs, step->as.let.pattern)) ||
+        (step->kind == NODE_SET && binds_needed(&part->needs, step->as.assign.pattern));
+    if (part->needed[i - 1]) find_needs(&part->needs, (Node *)(uintptr_t)step);
   }
-  for (size_t i = 0; i < steps->count; i++)
-    needed[i] |= steps->data[i]->kind == NODE_ENSURE && can_ensure(c, steps, i, needed);
+}
+
+// What `y`, and a state where one is wanted, come from at the end of the block. Reports say nothing
+// of conditions that the solve itself has.
+static Part solving_part(Context *c, const Binding *state) {
+  Part part = part_create(c);
+  if (state) map_put(part.needs.bindings, state, (void *)(uintptr_t)state);
+  mark_needed(&part, part.steps->count);
+  for (size_t i = 0; i < part.steps->count && !c->e->in_report; i++)
+    part.needed[i] |= part.steps->data[i]->kind == NODE_ENSURE && can_ensure(c, &part, i);
+  return part;
+}
+
+// What the reports come from, and the conditions that a solve leaves out.
+static Part reporting_part(Context *c) {
+  Part part = part_create(c), solving = solving_part(c, NULL);
+  for (size_t i = 0; i < part.steps->count; i++) {
+    Node *step = (Node *)(uintptr_t)part.steps->data[i];
+    bool left_out = step->kind == NODE_ENSURE && !can_ensure(c, &solving, i);
+    if (step->kind != NODE_REPORT && !left_out) continue;
+    Part own = part_create(c);
+    node_children(step, find_needs, &own.needs);
+    mark_needed(&own, i);
+    for (size_t k = 0; k < i; k++) part.needed[k] |= own.needed[k];
+    part.needed[i] = true;
+  }
+  for (size_t i = 0; i < part.steps->count; i++)
+    if (part.needed[i]) find_needs(&part.needs, (Node *)(uintptr_t)part.steps->data[i]);
+  return part;
 }
 
 static Staged *no_solution(Context *c, const char *format) {
@@ -414,16 +452,12 @@ static bool same_values(Evaluator *e, const Staged *a, const Staged *b) {
   return true;
 }
 
-// What a step leaves that starts at (x, y): the lower variables, or the state `wanted`.
-static Staged *step_leaves(Context *c, Staged *x, Staged *y, const Binding *wanted) {
+// A step that starts at (x, y), as far as `part` goes; its last names. `reports` takes those it
+// meets.
+static const Environment *run_part(Context *c, const Part *part, Staged *x, Staged *y,
+                                   MethodReports *reports) {
   Instance *method = c->stage->method;
   const NodeList *states = &method->node->as.method.states;
-  const NodeList *steps = &method->node->as.method.steps;
-  Needs needs = {0};
-  bool *needed = ARENA_ARRAY(c->build->arena, bool, steps->count + 1);
-  find_needed(c, steps, wanted, &needs, needed);
-  if (needs.implicit[IMPLICIT_UPPER_OBJECTIVE])
-    return no_solution(c, "the lower variables that `%s` gives depend on the upper objective");
   State *inside = ARENA_NEW(c->build->arena, State);
   *inside = (State){.x = x, .y = y, .t = c->t ? c->t : scalar_int(c, 0)};
   Scope saved;
@@ -432,21 +466,44 @@ static Staged *step_leaves(Context *c, Staged *x, Staged *y, const Binding *want
   const Environment *environment = instance_environment(method);
   for (size_t i = 0; i < states->count; i++) {
     const Node *node = states->data[i];
-    if (node->kind == NODE_STATE && map_has(needs.bindings, node->as.state.binding))
+    if (node->kind == NODE_STATE && map_has(part->needs.bindings, node->as.state.binding))
       environment = environment_add(c->e, environment, node->as.state.binding,
                                     start_of_state(c, node, environment));
   }
   Dynamic chosen;
   instance_enter(method, &chosen);
-  for (size_t i = 0; i < steps->count; i++) {
-    c->e->builder.span = steps->data[i]->span;
-    if (needed[i]) run_move(c, steps->data[i], &environment);
+  for (size_t i = 0; i < part->steps->count; i++) {
+    const Node *step = part->steps->data[i];
+    c->e->builder.span = step->span;
+    if (!part->needed[i] || run_move(c, step, &environment) || step->kind != NODE_REPORT) continue;
+    MethodReport report = {step, evaluate(c->e, step->as.report.value, environment, NULL)};
+    VEC_PUSH(c->build->arena, &reports->list, report);
   }
   instance_leave(method, &chosen);
-  Staged *solved =
-      wanted ? environment_find(environment, wanted) : present(environment, IMPLICIT_Y, y, NULL);
   leave_method(c, &saved);
-  return solved;
+  return environment;
+}
+
+// What a step leaves that starts at (x, y): the lower variables, or the state `wanted`.
+static Staged *step_leaves(Context *c, Staged *x, Staged *y, const Binding *wanted) {
+  Part part = solving_part(c, wanted);
+  if (part.needs.implicit[IMPLICIT_UPPER_OBJECTIVE])
+    return no_solution(c, "the lower variables that `%s` gives depend on the upper objective");
+  const Environment *environment = run_part(c, &part, x, y, NULL);
+  return wanted ? environment_find(environment, wanted) : present(environment, IMPLICIT_Y, y, NULL);
+}
+
+bool method_judges_upper(Context *c, Stage *stage) {
+  Stage *before = c->stage;
+  c->stage = stage;
+  Part part = reporting_part(c);
+  c->stage = before;
+  return part.needs.implicit[IMPLICIT_UPPER_OBJECTIVE];
+}
+
+void method_reports_below(Context *c, Staged *x, Staged *y, MethodReports *reports) {
+  Part part = reporting_part(c);
+  run_part(c, &part, x, y, reports);
 }
 
 Staged *method_solution(Context *c, Staged *x, Staged *y) {

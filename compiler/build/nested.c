@@ -143,7 +143,14 @@ typedef struct Solve {
 
 static Staged *solve(const Solve *s);
 
+static Staged *solve_start(Context *c, Stage *nested, Staged *x, Span span) {
+  bool warm = c->warm && !nested->cold;
+  return warm ? family_kept(c, nested, c->warm[nested->index])
+              : start_bundle(c, nested, &nested->lower, x, span);
+}
+
 static Staged *solution(Context *c, Stage *nested, Staged *x, Span span) {
+  if (c->given && c->given->nested == nested) return family_own_row(c, nested, c->given->value);
   if (nested->solving) {
     Diagnostic *d = mistake(c->e, E0207, span, "these lower problems need each other's solution");
     diagnostic_label(d, nested->lower.objective->span, "one of them is solved here");
@@ -153,9 +160,7 @@ static Staged *solution(Context *c, Stage *nested, Staged *x, Span span) {
   bool formulas = level_is_updated(&nested->lower);
   if (!nested->method && !formulas) return staged_poison; // said where the solve block was read
   nested->solving = true;
-  bool warm = c->warm && !nested->cold;
-  Staged *start = warm ? family_kept(c, nested, c->warm[nested->index])
-                       : start_bundle(c, nested, &nested->lower, x, span);
+  Staged *start = solve_start(c, nested, x, span);
   Staged *y = staged_is_poison(start) ? start
               : formulas              ? level_update(c, &nested->lower, x, start, start)
                                       : method_solution(c, x, start);
@@ -325,14 +330,16 @@ typedef struct Visit {
   NestedFunction function;
   void *self;
   Span span;
+  bool begins;   // where the solve starts, not where it ends
+  Staged *slope; // of a family, see family_slope; or NULL
 } Visit;
 
 static Staged *visit(const Visit *v) {
   Context *c = v->context;
-  Staged *y =
-      v->point->solved
-          ? family_kept(c, v->nested, v->point->solved[v->nested->index])
-          : solution(c, v->nested, nested_upper(c, v->nested, v->point->x, v->point->y), v->span);
+  Staged *x = nested_upper(c, v->nested, v->point->x, v->point->y);
+  Staged *y = v->begins          ? solve_start(c, v->nested, x, v->span)
+              : v->point->solved ? family_kept(c, v->nested, v->point->solved[v->nested->index])
+                                 : solution(c, v->nested, x, v->span);
   if (staged_is_poison(y)) return y;
   Point *below = open_below(c, v->point, v->nested, y), *open = c->point;
   c->point = below;
@@ -345,13 +352,49 @@ static Staged *visit_row(Evaluator *e, Value *counter, Staged *carries, void *se
   (void)e;
   (void)counter;
   (void)carries;
-  return visit(self);
+  const Visit *v = self;
+  Context *c = v->context;
+  Staged *slope = c->row_slope;
+  if (v->slope) c->row_slope = family_own_row(c, v->nested, v->slope);
+  Staged *value = visit(v);
+  c->row_slope = slope;
+  return value;
+}
+
+static Staged *objective_given(const Call *call, void *self) {
+  const Visit *v = self;
+  Context *c = v->context;
+  Stage *above = v->nested->above;
+  GivenSolution given = {v->nested, call->positional[0]};
+  const GivenSolution *before = c->given;
+  c->given = &given;
+  Staged *value = above->single
+                      ? merit_value(c, above, v->point->x, v->point->y, v->span)
+                      : objective_value(c, above, &above->lower, v->point->x, v->point->y, v->span);
+  c->given = before;
+  return value;
+}
+
+// The derivative of the objective above by all rows of a family at its solution. In reports it
+// stands for that objective: a row has none of its own.
+static Staged *family_slope(Context *c, const Visit *v) {
+  Staged *const *solved = c->solved;
+  Staged *at = family_kept(c, v->nested->above, v->point->solved[v->nested->index]);
+  c->solved = NULL;
+  Staged *function =
+      staged_native(c->e, "the objective above", objective_given, (void *)(uintptr_t)v);
+  Staged *slope = derive_grad(c->e, function, at, v->span);
+  c->solved = solved;
+  return slope;
 }
 
 static Staged *visit_below(Context *c, Point *point, void *self) {
   Visit v = *(Visit *)self;
   v.context = c;
   v.point = point;
+  v.slope =
+      v.begins && v.nested->family && method_judges_upper(c, v.nested) ? family_slope(c, &v) : NULL;
+  if (v.slope && staged_is_poison(v.slope)) return v.slope;
   Standing saved = enter(c, v.nested, point);
   Staged *value =
       v.nested->family ? family_map(c, v.nested, v.nested->rows, visit_row, &v, v.span) : visit(&v);
@@ -359,12 +402,24 @@ static Staged *visit_below(Context *c, Point *point, void *self) {
   return value;
 }
 
+static Staged *visit_down(const Visit *v) {
+  Stage *above = v->nested->above;
+  void *self = (void *)(uintptr_t)v;
+  if (above == v->point->stage) return visit_below(v->context, v->point, self);
+  Visit over = {v->context, v->point, above, visit_below, self, v->span, false, NULL};
+  return visit_down(&over);
+}
+
 Staged *nested_evaluate(Context *c, Point *point, Stage *nested, NestedFunction function,
                         void *self, Span span) {
-  Visit v = {c, point, nested, function, self, span};
-  return nested->above == point->stage
-             ? visit_below(c, point, &v)
-             : nested_evaluate(c, point, nested->above, visit_below, &v, span);
+  Visit v = {c, point, nested, function, self, span, false, NULL};
+  return visit_down(&v);
+}
+
+Staged *nested_begin(Context *c, Point *point, Stage *nested, NestedFunction function, void *self,
+                     Span span) {
+  Visit v = {c, point, nested, function, self, span, true, NULL};
+  return visit_down(&v);
 }
 
 static Staged *evaluate_report(Context *c, Point *point, void *self) {

@@ -251,6 +251,8 @@ static Staged *call_objective(const Call *call, void *self) {
   const char *name = objective->upper ? "F" : "f";
   if (!pair_arguments(c, call, name, objective->upper ? "F(x, y)" : "f(x, y)", &x, &y))
     return staged_poison;
+  if (objective->upper && c->row_slope && stage->family)
+    return operate_dot(c->e, c->row_slope, y, call->span);
   if (objective->upper && c->upper_held) x = stopped(c, x);
   return objective->upper ? merit_value(c, stage, x, y, call->span)
                           : objective_value(c, stage, &stage->lower, x, y, call->span);

@@ -218,6 +218,13 @@ typedef struct FamilyRow {
   const struct FamilyRow *outer;
 } FamilyRow;
 
+/// A problem below others whose solution is given, not solved for: so the objective above is a
+/// function of it.
+typedef struct GivenSolution {
+  const Stage *nested;
+  Staged *value; // all rows of a family
+} GivenSolution;
+
 /// The leaves of a level's variables that one parameter group moves.
 typedef struct GroupPart {
   const Instance *optimizer;
@@ -259,16 +266,18 @@ struct Context {
   Stage *stage;
   VEC(Stage *) stages; // all of the context, `stage` among them
   Point *point;
-  Staged *const *states;   // values of the level states that points see; NULL: their starts
-  Staged *const *solved;   // nested solutions that points read; NULL: they are solved there
-  Staged *const *warm;     // nested solutions of the step before, to start from; NULL: none
-  Point *above;            // of the points of a nested problem
-  const FamilyRow *rows;   // of the families around, innermost first
-  Value *seed;             // of the run, i64
-  Value *iteration;        // steps this level has made, i64; NULL: unknown here
-  Value *t;                // outer steps made, i64; NULL outside steps
-  State *method_state;     // inside a method: x, y at its beginning
-  bool in_parts;           // objectives are means over the parts of their tables (parts.c)
+  Staged *const *states;      // values of the level states that points see; NULL: their starts
+  Staged *const *solved;      // nested solutions that points read; NULL: they are solved there
+  Staged *const *warm;        // nested solutions of the step before, to start from; NULL: none
+  Point *above;               // of the points of a nested problem
+  const FamilyRow *rows;      // of the families around, innermost first
+  const GivenSolution *given; // NULL: every solution is solved for
+  Staged *row_slope;          // F_y of the family row whose method reports; or NULL
+  Value *seed;                // of the run, i64
+  Value *iteration;           // steps this level has made, i64; NULL: unknown here
+  Value *t;                   // outer steps made, i64; NULL outside steps
+  State *method_state;        // inside a method: x, y at its beginning
+  bool in_parts;              // objectives are means over the parts of their tables (parts.c)
   bool upper_held;         // F's own x is a constant: a hypergradient is that of the lower answer
   Block *step_block;       // of the step that is made; NULL outside steps
   const Instance *kept_of; // the lower optimiser whose states are kept in this step, or NULL

@@ -149,6 +149,20 @@ void method_start(Context *c, State *state);
 /// The lower variables that the step leaves, as a function of x: what only the hypergradient, the
 /// states and the reports need is left out.
 Staged *method_solution(Context *c, Staged *x, Staged *y);
+typedef struct MethodReport {
+  const Node *node; // NODE_REPORT
+  Staged *value;
+} MethodReport;
+
+typedef struct MethodReports {
+  VEC(MethodReport) list;
+} MethodReports;
+
+/// What the method of a problem below others reports of the solve from (x, y), and the conditions
+/// that the solve itself leaves out; evaluated here.
+void method_reports_below(Context *c, Staged *x, Staged *y, MethodReports *reports);
+/// Some of it reads F.
+bool method_judges_upper(Context *c, Stage *stage);
 /// The state `dual` of a method, where multipliers are; NULL where it has none.
 const Binding *method_dual(const Node *method);
 /// The multipliers that a step leaves which starts at a lower solution; NULL without that state.

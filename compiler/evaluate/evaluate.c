@@ -378,7 +378,9 @@ void evaluate_ensure(Evaluator *e, const Node *node, const Environment *environm
   b->span = user_place(e, node->span);
   Value *broken = ir_unary(b, OP_NOT, leaf_value(e, condition));
   ErrorCode code = !node->as.ensure.warning ? E0703 : e->in_report ? W0704 : W0703;
-  ir_note(b, broken, code, node->as.ensure.text);
+  const char *text = node->as.ensure.text;
+  if (e->level) text = arena_printf(e->arena, "in `%s`, %s", e->level, text);
+  ir_note(b, broken, code, text);
 }
 
 // `refused`: an `ensure` is known to fail.

@@ -68,6 +68,7 @@ struct Evaluator {
   bool checking;                        // evaluating definitions: nothing is promised about dims
   bool full;         // batches are whole tables: an objective is judged, not minimised
   bool in_report;    // what a `warn` finds here is about where the run stands, not about a step
+  const char *level; // whose method reports, where it is a level below others; NULL
   uint32_t first_id; // module->next_id when the stage began: the budget counts from here
   uint32_t visits;   // expressions evaluated, and how deep this one is nested
   int nesting;
