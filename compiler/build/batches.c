@@ -35,10 +35,12 @@ static Builtin sampler_of(const Node *value) {
   return samples ? builtin : BUILTIN_NONE;
 }
 
-// The key of a batch: its own stream of the present draw.
+// The key of a batch: its own stream of the present draw, also where two levels name theirs alike.
 static Value *batch_key(Context *c, const Batch *batch, Value *key) {
   const char *level = batch->point->stage->name;
   uint64_t hash = place_hash("batch", batch->node->as.batch.name.name);
+  int number = batch->node->as.batch.number;
+  if (number) hash = hash_mix(hash, (uint64_t)number);
   return key_fold_hash(c, key, hash_mix(hash, place_hash("level", level)));
 }
 

@@ -10,19 +10,23 @@
 
 typedef struct Numbering {
   Map *counts; // label -> how often it was met
-  uint64_t around;
+  uint64_t around, stage;
 } Numbering;
 
 static uint64_t hash_text(uint64_t seed, const char *text) {
   return text ? hash_bytes(seed, text, strlen(text)) : hash_mix(seed, 0);
 }
 
-// Things of one label in one place (files with functions of one name, too) are told apart by count.
-static uint64_t numbered(Numbering *n, uint64_t label) {
+static uintptr_t count(Numbering *n, uint64_t label) {
   const void *key = (const void *)(uintptr_t)(label | 1);
   uintptr_t count = (uintptr_t)map_get(n->counts, key);
   map_put(n->counts, key, (void *)(count + 1));
-  return hash_mix(label, count);
+  return count;
+}
+
+// Things of one label in one place (files with functions of one name, too) are told apart by count.
+static uint64_t numbered(Numbering *n, uint64_t label) {
+  return hash_mix(label, count(n, label));
 }
 
 // What opens a place of its own. The words are part of what a seed means: they outlive the order of
@@ -89,24 +93,30 @@ static Name called_name(const Node *callee) {
 static void number(void *self, Node *node) {
   Numbering *n = self;
   const char *word = place_word(node);
-  uint64_t around = n->around;
+  uint64_t around = n->around, stage = n->stage;
   if (word) n->around = numbered(n, label_of(around, word, node));
+  if (node->kind == ITEM_STAGE) n->stage = n->around;
+  // Batches are drawn by their names: those of several levels of a stage may have the same.
+  if (node->kind == NODE_BATCH)
+    node->as.batch.number =
+        (int)count(n, hash_text(hash_text(n->stage, "batches"), place_name(node)));
   if (node->kind == EXPR_CALL)
     node->as.call.place = numbered(n, hash_text(around, called_name(node->as.call.callee)));
   node_children(node, number, n);
   n->around = around;
+  n->stage = stage;
 }
 
 static void number_file(Numbering *n, Node *file) {
   // A module of the library has a name; those of the user are one program, whatever their files.
   const char *path = file->as.file.library ? file->as.file.path : NULL;
   const char *slash = path ? strrchr(path, '/') : NULL;
-  n->around = hash_text(0, slash ? slash + 1 : path);
+  n->around = n->stage = hash_text(0, slash ? slash + 1 : path);
   node_children(file, number, n);
 }
 
 void places_number(Arena *arena, Node *file, const NodeList *files) {
-  Numbering n = {map_create(arena), 0};
+  Numbering n = {map_create(arena), 0, 0};
   number_file(&n, file);
   for (size_t i = 0; files && i < files->count; i++)
     if (files->data[i] != file) number_file(&n, files->data[i]);

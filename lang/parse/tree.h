@@ -117,7 +117,7 @@ struct Node {
     struct { Node *condition; const char *text; bool warning; } ensure;
     struct { Ident name; Node *type, *set, *initial; Binding *binding; } var;     // set, initial: NULL if absent
     struct { Ident name; Node *type, *initial, *then; Binding *binding; } state;  // type, then: NULL if absent
-    struct { Ident name; Node *value; Binding *binding; } batch;
+    struct { Ident name; Node *value; Binding *binding; int number; /* by check */ } batch;
     struct { bool maximize; Node *value; } objective;
     struct { Ident name; Node *value; Binding *binding; } subject;    // name.name NULL: unnamed
     struct { Ident name; Node *value; Binding *target; } prox;
