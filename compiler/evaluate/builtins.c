@@ -527,6 +527,8 @@ static const BuiltinRow rows[BUILTIN_COUNT] = {
     ROW(SOLVE, builtin_solve, "transpose"),
     ROW(EYE, builtin_eye, NULL),
     ROW(DETACH, builtin_detach, NULL),
+    ROW(COUNTED, builtin_counted, NULL),
+    ROW(COUNTING, builtin_counting, NULL),
     ROW(GRAD, builtin_derivative, NULL),
     ROW(JVP, builtin_derivative, NULL),
     ROW(VJP, builtin_derivative, NULL),

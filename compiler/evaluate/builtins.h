@@ -68,6 +68,10 @@ Staged *builtin_window(const Call *call, const BuiltinRow *row);
 Staged *builtin_pad(const Call *call, const BuiltinRow *row);
 Staged *builtin_topk(const Call *call, const BuiltinRow *row);
 
+// counting.c
+Staged *builtin_counted(const Call *call, const BuiltinRow *row);
+Staged *builtin_counting(const Call *call, const BuiltinRow *row);
+
 // root.c
 Staged *builtin_root(const Call *call, const BuiltinRow *row);
 

@@ -34,6 +34,7 @@ static Staged *not_a_truth_value(Evaluator *e, const Staged *s, const char *what
 typedef struct Branches {
   Block *yes, *no;
   ValueList yes_leaves, no_leaves;
+  Value *yes_count, *no_count; // of `counted` behind each; NULL: nobody asks
   Places places;
 } Branches;
 
@@ -114,6 +115,11 @@ static bool is_cheap(const Block *block, const ValueList *leaves) {
 }
 
 static Staged *join_branches(Evaluator *e, Value *condition, Branches *b, const Staged *like) {
+  bool counts = b->yes_count && (b->yes_count != e->tally.count || b->no_count != e->tally.count);
+  if (counts) {
+    VEC_PUSH(e->arena, &b->yes_leaves, b->yes_count);
+    VEC_PUSH(e->arena, &b->no_leaves, b->no_count);
+  }
   int count = (int)b->yes_leaves.count;
   Value **results = ARENA_ARRAY(e->arena, Value *, (size_t)count + 1);
   if (is_cheap(b->yes, &b->yes_leaves) && is_cheap(b->no, &b->no_leaves)) {
@@ -130,6 +136,7 @@ static Staged *join_branches(Evaluator *e, Value *condition, Branches *b, const 
     Op *op = ir_if(&e->builder, condition, b->yes, b->no);
     for (int i = 0; i < count; i++) results[i] = op->results[i];
   }
+  if (counts) e->tally.count = results[count - 1];
   Value *const *leaves = results;
   return staged_rebuild(e, like, &leaves);
 }
@@ -143,14 +150,25 @@ static Staged *evaluate_in(Evaluator *e, Block *block, const Node *node,
   return value;
 }
 
+// A branch, with the count behind it where one runs.
+static Staged *evaluate_branch(Evaluator *e, Block *block, const Node *node,
+                               const Environment *environment, const TypeSpec *expected,
+                               Value **count) {
+  if (!tally_runs(e)) return evaluate_in(e, block, node, environment, expected);
+  Tally outer = tally_open(e, block, e->tally.count);
+  Staged *value = evaluate_in(e, block, node, environment, expected);
+  *count = tally_close(e, outer);
+  return value;
+}
+
 static Staged *scalar_conditional(Evaluator *e, const Node *node, Value *condition,
                                   const Environment *environment, const TypeSpec *expected) {
   const Node *yes_node = node->as.conditional.yes, *no_node = node->as.conditional.no;
   Branches b = {.yes = block_create(e->module, e->builder.block),
                 .no = block_create(e->module, e->builder.block),
                 .places = {node->span, yes_node->span, no_node->span}};
-  Staged *yes = evaluate_in(e, b.yes, yes_node, environment, expected);
-  Staged *no = evaluate_in(e, b.no, no_node, environment, expected);
+  Staged *yes = evaluate_branch(e, b.yes, yes_node, environment, expected, &b.yes_count);
+  Staged *no = evaluate_branch(e, b.no, no_node, environment, expected, &b.no_count);
   if (staged_is_poison(yes) || staged_is_poison(no)) return staged_poison;
   if (yes == no || (yes->kind == STAGED_TENSOR && no->kind == STAGED_TENSOR &&
                     yes->tensor == no->tensor && !b.yes->first && !b.no->first))

@@ -36,6 +36,12 @@ typedef struct CallChain {
   const struct CallChain *next;
 } CallChain;
 
+/// How many `counted` have run so far, as a value of `block`; elsewhere nothing counts.
+typedef struct Tally {
+  Value *count; // i64 scalar; NULL: nobody asks
+  Block *block;
+} Tally;
+
 struct Evaluator {
   Compilation *compilation;
   Arena *arena;
@@ -64,6 +70,7 @@ struct Evaluator {
   Map *failed_items;                    // items whose definition was found wrong: uses are POISON
   Map *checked_items;                   // definitions checked or being checked
   struct Variable *variables;           // open variables of comprehensions, innermost first
+  Tally tally;                          // of the innermost `counting`
   const struct Derivation *derivations; // whose functions are being evaluated, innermost first
   bool checking;                        // evaluating definitions: nothing is promised about dims
   bool full;         // batches are whole tables: an objective is judged, not minimised

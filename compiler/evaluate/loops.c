@@ -21,6 +21,7 @@ typedef struct Attempt {
   ValueList carries; // start values
   Staged *state;     // parameters in the layout of the state
   Block *body, *condition;
+  Value *count;       // of `counted` before the next iteration; NULL: the loop counts nothing
   Staged *next, *row; // row NULL: none
   ValueList next_leaves, row_leaves;
   bool promoted; // dtypes changed: try again
@@ -113,6 +114,7 @@ static bool attempt_condition(Evaluator *e, const LoopParts *p, Attempt *a, Bloc
   Value *counter;
   Staged *state;
   a->condition = open_block(e, a, outer, &counter, &state, p->initial);
+  if (a->count) block_add_param(a->condition, scalar_of(e, DT_I64), NULL);
   e->builder.block = a->condition;
   Staged *truth = p->condition(e, counter, state, p->self);
   bool good = !staged_is_poison(truth);
@@ -126,11 +128,24 @@ static bool attempt_condition(Evaluator *e, const LoopParts *p, Attempt *a, Bloc
   return good && fits;
 }
 
+// The body, with the count of what it counts as one more carry, where it counts anything.
+static Staged *counted_body(Evaluator *e, const LoopParts *p, Attempt *a, Value *counter) {
+  Value *before = block_add_param(a->body, scalar_of(e, DT_I64), NULL);
+  Tally outer = tally_open(e, a->body, before);
+  Staged *result = p->body(e, counter, a->state, p->self);
+  a->count = tally_close(e, outer);
+  if (a->count != before) return result;
+  a->body->params.count--;
+  a->count = NULL;
+  return result;
+}
+
 static bool attempt_body(Evaluator *e, const LoopParts *p, Attempt *a, Block *outer) {
   Value *counter;
+  bool counts = tally_runs(e);
   a->body = open_block(e, a, outer, &counter, &a->state, p->initial);
   e->builder.block = a->body;
-  Staged *result = p->body(e, counter, a->state, p->self);
+  Staged *result = counts ? counted_body(e, p, a, counter) : p->body(e, counter, a->state, p->self);
   bool good = !staged_is_poison(result);
   a->next = result;
   if (good && p->yields) {
@@ -153,6 +168,7 @@ static bool attempt_once(Evaluator *e, const LoopParts *p, Attempt *a) {
   list_leaves(e, p->initial, &start);
   a->carries = a->next_leaves = a->row_leaves = (ValueList){0};
   a->condition = NULL;
+  a->count = NULL;
   a->promoted = false;
   for (size_t i = 0; i < start.count; i++) {
     const Staged *leaf = start.data[i];
@@ -209,6 +225,10 @@ static bool attempt_loop(Evaluator *e, const LoopParts *p, Attempt *a) {
 }
 
 static Staged *finish_loop(Evaluator *e, const LoopParts *p, Attempt *a) {
+  if (a->count) {
+    VEC_PUSH(e->arena, &a->carries, e->tally.count);
+    VEC_PUSH(e->arena, &a->next_leaves, a->count);
+  }
   int carries = (int)a->carries.count, rows = (int)a->row_leaves.count;
   for (int i = 0; i < carries; i++) VEC_PUSH(e->arena, &a->body->yields, a->next_leaves.data[i]);
   for (int i = 0; i < rows; i++) VEC_PUSH(e->arena, &a->body->yields, a->row_leaves.data[i]);
@@ -217,6 +237,7 @@ static Staged *finish_loop(Evaluator *e, const LoopParts *p, Attempt *a) {
                    a->condition, false);
   Value *const *results = op->results;
   Staged *final = staged_rebuild(e, p->initial, &results);
+  if (a->count) e->tally.count = *results++;
   if (!a->row) return final;
   Staged *stacked = array_of(e, p->bound, staged_rebuild(e, a->row, &results));
   return staged_tuple(e, (Staged *[]){final, stacked}, 2);

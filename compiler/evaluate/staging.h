@@ -200,4 +200,12 @@ bool call_check_names(const Call *call, const char *function, const char *const 
 bool call_enter(Evaluator *e, Dynamic *saved, CallChain *link, const char *name, Span span);
 void call_leave(Evaluator *e, const Dynamic *saved);
 
+// --- counting.c
+
+/// Counts from `count` on in `block`; gives the tally that stood before, for tally_close, which gives
+/// the count at the end. tally_runs: somebody asks how often what is evaluated now runs.
+Tally tally_open(Evaluator *e, Block *block, Value *count);
+Value *tally_close(Evaluator *e, Tally outer);
+bool tally_runs(const Evaluator *e);
+
 #endif
