@@ -415,8 +415,8 @@ bool stage_entries(Context *c, Stage *stage, const Name *atoms, size_t atom_coun
 blo_size *describe_shape(Build *b, const Type *type, const Name *atoms, size_t atom_count);
 Built *describe_program(Context *c);
 
-#include "build/levels.h"
-#include "build/solving.h"
-#include "build/trying.h"
+#include "build/problem/levels.h"
+#include "build/solving/solving.h"
+#include "build/trying/trying.h"
 
 #endif

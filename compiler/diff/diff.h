@@ -37,8 +37,4 @@ bool diff_linearise(Block *block, Value *const *inputs, Value *const *seeds, int
 void diff_batch(Builder *b, Block *block, const Dim *extent, Value *const *batched,
                 Value *const *unbatched, Value *const *outputs, int output_count, Value **results);
 
-/// True when `output` depends on `input` (data dependence with a derivative that is not identically
-/// zero by the op table); used by tests and compiler/levels.
-bool diff_depends(Block *block, Value *input, Value *output);
-
 #endif

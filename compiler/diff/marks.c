@@ -197,13 +197,3 @@ void block_captures(Arena *arena, const Block *block, ValueList *captures) {
   Captures c = {arena, block, map_create(arena), captures};
   capture_uses(&c, block);
 }
-
-bool diff_depends(Block *block, Value *input, Value *output) {
-  Arena *arena = arena_create();
-  Marks marks = marks_create(arena, false);
-  marks_add(&marks, input);
-  marks_forward(&marks, block, block->first);
-  bool depends = marks_has(&marks, output);
-  arena_destroy(arena);
-  return depends;
-}

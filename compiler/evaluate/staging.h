@@ -1,5 +1,5 @@
-// Inside of the staged evaluator: what its files share, and what the program
-// level (compiler/build) makes values with.
+// Inside of the staged evaluator: what its files share, and what the program level (compiler/build)
+// makes values with.
 #ifndef BLO_EVALUATE_STAGING_H
 #define BLO_EVALUATE_STAGING_H
 

@@ -1,8 +1,7 @@
-// Types as written to `TypeSpec`s, and values made from or fitted to them.
+// Types as written to `TypeSpec`s, and the fields of structs.
 //
-// Enters: type expressions, values. Leaves: specs with their dims evaluated; values of exactly the
-// declared type (coerce), of zeros, or of a struct's initialisers. `leading` axes stand in front of
-// every leaf inside arrays `[m] T`.
+// Enters: type expressions. Leaves: specs with their dims evaluated, their texts for messages; the
+// types of a struct's fields and its value from theirs. Values are fitted to a spec in coerce.c.
 #include "evaluate/staging.h"
 
 #include <string.h>

@@ -5,7 +5,7 @@
 // batches already.
 #include "levels/levels.h"
 
-#include "build/dependence.h"
+#include "diff/dependence.h"
 
 #include <math.h>
 #include <string.h>

@@ -2,6 +2,8 @@
 // ties, first maxima, draws, rows that do not run, rules given by the program.
 #include "unit/diff_check.h"
 
+#include "diff/dependence.h"
+
 static const Type *type_of(Example *e, Dtype dtype, int rank, const int64_t *shape) {
   return shape_type(e->module, dtype, rank, shape);
 }
@@ -303,9 +305,15 @@ static void test_dependence(void **state) {
   Value *x = example_input(&e, F64(&e, 3), -1, 1), *y = example_input(&e, F64(&e, 3), -1, 1);
   Value *stop = ir_stop(&e.b, y), *floor = ir_unary(&e.b, OP_FLOOR, y);
   Value *z = ir_binary(&e.b, OP_MUL, ir_binary(&e.b, OP_ADD, x, stop), floor);
-  assert_true(diff_depends(e.func->body, x, z));
-  assert_false(diff_depends(e.func->body, y, z));
-  assert_true(diff_depends(e.func->body, y, ir_binary(&e.b, OP_ADD, z, y)));
+  Value *sum = ir_binary(&e.b, OP_ADD, z, y);
+  Map *on_x = dependence_map(e.module->arena, e.func->body, &x, 1);
+  Map *on_y = dependence_map(e.module->arena, e.func->body, &y, 1);
+  assert_int_equal(dependence_get(on_x, z), DEPENDS_SMOOTHLY);
+  assert_int_equal(dependence_get(on_x, floor), DEPENDS_NOT);
+  assert_int_equal(dependence_get(on_y, floor), DEPENDS_STEPWISE);
+  assert_int_equal(dependence_get(on_y, stop), DEPENDS_NOT);
+  assert_int_equal(dependence_get(on_y, z), DEPENDS_STEPWISE);
+  assert_int_equal(dependence_get(on_y, sum), DEPENDS_SMOOTHLY);
   example_destroy(&e);
 }
 

@@ -1,5 +1,5 @@
 // Dependence by one forward walk over the ops; loops to a fixpoint. See dependence.h.
-#include "build/dependence.h"
+#include "diff/dependence.h"
 
 static Dependence more(Dependence a, Dependence b) {
   return a > b ? a : b;

@@ -4,7 +4,7 @@
 // the hypergradient become functions over (x leaves, y leaves, ...), which the level checks read.
 #include "build/program.h"
 
-#include "build/dependence.h"
+#include "diff/dependence.h"
 #include "evaluate/staging.h"
 
 #include <string.h>

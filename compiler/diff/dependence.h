@@ -1,7 +1,7 @@
 // What depends on what in finished IR, and how: not at all, only through steps (sign, floor,
 // comparisons, conditions), or with a derivative that may differ from zero.
-#ifndef BLO_BUILD_DEPENDENCE_H
-#define BLO_BUILD_DEPENDENCE_H
+#ifndef BLO_DIFF_DEPENDENCE_H
+#define BLO_DIFF_DEPENDENCE_H
 
 #include "base/map.h"
 #include "ir/ir.h"
