@@ -94,12 +94,29 @@ static int measure(Arena *arena, const Options *options, const Competitors *chos
       .reference_name =
           options->reference && options->reference[0] ? options->reference : "(unnamed)",
       .parts = parts,
-      .title = list[0].program->name,
+      .title = chosen->list.data[0]->pipeline.name,
       .out = o->out,
       .plot = o->plot,
       .quiet = o->quiet,
       .errors = o->errors};
   return blo_compare(list, chosen->list.count, &compare);
+}
+
+// One that does not compile has a row that says so; it stops the others only where nothing is left
+// to compare, or where the file itself is wrong. What is wrong with several is told once.
+static int compile_all(const Competitors *chosen, RuntimeOptions *run) {
+  const char *told = "";
+  size_t refused = 0;
+  for (size_t i = 0; i < chosen->list.count; i++) {
+    Competitor *competitor = chosen->list.data[i];
+    int status = competitor_compile(competitor, (CompetitorUse){.silent = true}, run);
+    if (!status) continue;
+    if (!competitor->refused || strcmp(competitor->refused, told) != 0)
+      pipeline_report(&competitor->pipeline);
+    if (!competitor->refused || ++refused == chosen->list.count) return status;
+    told = competitor->refused;
+  }
+  return 0;
 }
 
 int verb_compare(Arena *arena, const Options *options) {
@@ -108,8 +125,7 @@ int verb_compare(Arena *arena, const Options *options) {
   int status = runtime_options_parse(arena, options, &run);
   if (status) return status;
   status = choose(arena, options, &chosen);
-  for (size_t i = 0; i < chosen.list.count && !status; i++)
-    status = competitor_compile(chosen.list.data[i], (CompetitorUse){0}, &run);
+  if (!status) status = compile_all(&chosen, &run);
   if (!status && chosen.reference)
     status = competitor_compile(chosen.reference, (CompetitorUse){0}, &run);
   if (!status) status = measure(arena, options, &chosen, &run);

@@ -1,7 +1,10 @@
 // Compiling solve blocks and methods for comparisons and checks. See competitor.h.
 #include "drive/competitor.h"
 
+#include "ir/bug.h"
+
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 // The text before a `;` that no bracket encloses, without blanks around; `*rest` goes behind it.
@@ -71,6 +74,22 @@ Competitor *competitor_create_judge(Arena *arena, const Options *options, const 
   return competitor_create(arena, &plain, name);
 }
 
+// "ridge.blo:14:3: error[E0420]: ..": the first error, without the warnings before it.
+static const char *first_error(Arena *arena, const Diagnostics *diagnostics) {
+  char *text = NULL;
+  size_t length = 0;
+  FILE *stream = open_memstream(&text, &length);
+  REQUIRE(stream, "no memory for a message");
+  diagnostics_print(diagnostics, stream, ERRORS_SHORT, false, 1);
+  fclose(stream);
+  const char *line = text, *error;
+  while ((error = strstr(line, "error[")) && memchr(line, '\n', (size_t)(error - line)))
+    line = strchr(line, '\n') + 1;
+  const char *first = arena_string(arena, line, strcspn(line, "\n"));
+  free(text);
+  return first;
+}
+
 static int compile(Competitor *competitor, CompetitorUse use, Judging judging,
                    RuntimeOptions *run) {
   Pipeline *p = &competitor->pipeline;
@@ -80,7 +99,11 @@ static int compile(Competitor *competitor, CompetitorUse use, Judging judging,
   build.count_oracles = true;
   build.judging = judging;
   build.synthetic = use.synthetic;
-  return pipeline_compile_for_data(p, &build, run);
+  int status = pipeline_compile_for_data(p, &build, run);
+  const Diagnostics *diagnostics = p->compilation ? p->compilation->diagnostics : NULL;
+  bool refused = status && diagnostics && diagnostics_errors(diagnostics);
+  competitor->refused = refused ? first_error(run->arena, diagnostics) : NULL;
+  return status;
 }
 
 // What a program says that writes out the rows of its batches is seen when its objectives are built
@@ -100,5 +123,6 @@ int competitor_compile(Competitor *competitor, CompetitorUse use, RuntimeOptions
 
 blo_competitor competitor_program(const Competitor *competitor) {
   const char *name = competitor->name[0] ? competitor->name : "(unnamed)";
-  return (blo_competitor){name, competitor->pipeline.built->program};
+  return (blo_competitor){name, competitor->refused ? NULL : competitor->pipeline.built->program,
+                          competitor->refused};
 }

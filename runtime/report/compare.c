@@ -116,6 +116,7 @@ static blo_status run_all(Comparison *c, Runner *runners, Runner *reference) {
         reference ? blo_runner_begin(reference, c->options->seed + (int64_t)number) : BLO_OK;
     if (status) return status;
     for (size_t i = 0; i < c->count; i++) {
+      if (!c->competitors[i].program) continue;
       run_one(c, i, number, runners, reference);
       if (c->runs[i * c->seeds + number].status == BLO_STOPPED) return BLO_STOPPED;
     }
@@ -135,14 +136,23 @@ static blo_status write_files(const Comparison *c) {
   return status;
 }
 
+// There is one: the driver compares nothing where nothing compiles.
+static size_t first_compiled(const Comparison *c) {
+  size_t i = 0;
+  while (i + 1 < c->count && !c->competitors[i].program) i++;
+  return i;
+}
+
 static blo_status same_stage(const Comparison *c, const Runner *runners, const Runner *reference) {
-  const char *first = runners[0].program->stages[runners[0].stage].name;
-  for (size_t i = 1; i <= c->count; i++) {
+  size_t chosen = first_compiled(c);
+  const char *first = runners[chosen].program->stages[runners[chosen].stage].name;
+  for (size_t i = chosen + 1; i <= c->count; i++) {
     const Runner *other = i < c->count ? &runners[i] : reference;
-    if (!other || !strcmp(first, other->program->stages[other->stage].name)) continue;
+    if (!other || !other->program) continue;
+    if (!strcmp(first, other->program->stages[other->stage].name)) continue;
     return blo_fail(c->context, BLO_BAD_ARGUMENT, "",
                     "%s solves the stage `%s`, %s the stage `%s`: compare one stage at a time",
-                    c->competitors[0].name, first,
+                    c->competitors[chosen].name, first,
                     i < c->count ? c->competitors[i].name : c->options->reference_name,
                     other->program->stages[other->stage].name);
   }
@@ -152,16 +162,19 @@ static blo_status same_stage(const Comparison *c, const Runner *runners, const R
 static blo_status compare(Comparison *c, Runner *runners, Runner *reference) {
   const blo_compare_options *o = c->options;
   blo_status status = BLO_OK;
-  for (size_t i = 0; i < c->count && !status; i++)
+  for (size_t i = 0; i < c->count && !status; i++) {
+    if (!c->competitors[i].program) continue;
     status = blo_runner_open(c->context, c->competitors[i].program, o->data, o->dims, o->dim_count,
                              &runners[i]);
+  }
   bool judged = o->reference != NULL;
   if (!status && judged)
     status = blo_runner_open(c->context, o->reference, o->data, o->dims, o->dim_count, reference);
   if (status) return status;
   status = same_stage(c, runners, judged ? reference : NULL);
   if (status) return status;
-  c->maximize = runners[0].program->stages[runners[0].stage].maximize_upper;
+  const Runner *first = &runners[first_compiled(c)];
+  c->maximize = first->program->stages[first->stage].maximize_upper;
   status = run_all(c, runners, judged ? reference : NULL);
   c->stopped = status == BLO_STOPPED;
   if (status && !c->stopped) return status;

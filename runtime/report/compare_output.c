@@ -111,6 +111,10 @@ static void print_cell(double value, const char *format, int width) {
 static void print_ends(const Comparison *c, size_t competitor) {
   size_t failed = 0, missing = 0;
   const char *message = "";
+  if (!c->competitors[competitor].program) {
+    printf("  refused: %s\n", c->competitors[competitor].refused);
+    return;
+  }
   for (size_t s = 0; s < c->seeds; s++) {
     const CompareRun *run = &c->runs[competitor * c->seeds + s];
     if (run->status && run->status != BLO_STOPPED && !failed++) message = run->message;
@@ -215,14 +219,17 @@ static void put_numbers(blo_json *json, const double *values) {
 
 static void put_run(const Comparison *c, blo_json *json, size_t i) {
   const CompareRun *run = &c->runs[i];
-  const char *end = !run->status                 ? (run->count ? "end" : "not run")
+  const blo_competitor *competitor = &c->competitors[i / c->seeds];
+  const char *end = !competitor->program         ? "refused"
+                    : !run->status               ? (run->count ? "end" : "not run")
                     : run->status == BLO_STOPPED ? "interrupted"
                                                  : "failed";
   blo_json_begin(json, NULL);
-  blo_json_text(json, "solve", c->competitors[i / c->seeds].name);
+  blo_json_text(json, "solve", competitor->name);
   blo_json_integer(json, "seed", c->options->seed + (int64_t)(i % c->seeds));
   blo_json_text(json, "end", end);
-  if (run->message[0]) blo_json_text(json, "message", run->message);
+  const char *message = competitor->program ? run->message : competitor->refused;
+  if (message[0]) blo_json_text(json, "message", message);
   fputs(", \"points\": [", json->file);
   for (size_t k = 0; k < run->count; k++) {
     if (k) fputs(", ", json->file);

@@ -44,6 +44,17 @@ head -1 "$scratch/c.json" | grep -q '"sense":"minimize","tables":"whole","refere
 [ "$(grep -c '"end":"failed","message":' "$scratch/c.json")" -eq 3 ] || fail "JSON tells no failure"
 ! compare --with 'soba(); what' >/dev/null 2>"$scratch/what" || fail "a competitor without a setting behind its semicolon"
 grep -q 'come settings' "$scratch/what" || fail "no word of the missing setting: $(cat "$scratch/what")"
+# One that does not compile has a row that says why; the others go on, unless there are none.
+compare --seeds 1 --points 2 --out "$scratch/r.json" --plot "$scratch/r.svg" --with 'nobody()' --with 'soba()' --with 'kkt(weak = true)' \
+  >"$scratch/refused" 2>"$scratch/why" || fail "one that is refused ends the comparison: $(cat "$scratch/why")"
+grep -q '^soba() *10 ' "$scratch/refused" || fail "the others: $(cat "$scratch/refused")"
+grep -q '^nobody() * - .*-$' "$scratch/refused" || fail "no row of what is refused: $(cat "$scratch/refused")"
+grep -q '  refused: .*error\[E0201\]: there is no method `nobody`' "$scratch/refused" || fail "not why: $(cat "$scratch/refused")"
+[ "$(grep -c '  refused: ' "$scratch/refused")" -eq 2 ] || fail "kkt(weak = true): $(cat "$scratch/refused")"
+grep -q 'nobody()' "$scratch/why" || fail "the diagnostic itself: $(cat "$scratch/why")"
+[ "$(grep -c '"end":"refused","message":' "$scratch/r.json")" -eq 2 ] || fail "JSON: $(cat "$scratch/r.json")"
+! compare --with 'nobody()' --with 'nobody()' >"$scratch/none" 2>"$scratch/why" || fail "nothing was compared"
+[ ! -s "$scratch/none" ] && [ "$(grep -c 'E0201' "$scratch/why")" -eq 1 ] || fail "told once: $(cat "$scratch/why")"
 "$bloc" compare "$source/tests/run/parts.blo" --seeds 1 --quiet --reference "" >"$scratch/parts" || fail "batches of fixed size"
 grep -q 'means over the batches' "$scratch/parts" || fail "no word of batches: $(cat "$scratch/parts")"
 # Medians over seeds are those of the last points.

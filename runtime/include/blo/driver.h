@@ -60,7 +60,8 @@ void blo_print_error_as(const blo_context *context, int32_t errors);
  * `stage.value` and its counters of oracle calls built in. */
 typedef struct blo_competitor {
   const char *name;
-  const blo_program *program;
+  const blo_program *program; /* NULL: it does not compile, and has a row that says so */
+  const char *refused;        /* then why, in one line */
 } blo_competitor;
 
 typedef struct blo_compare_options {
