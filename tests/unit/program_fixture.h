@@ -193,6 +193,7 @@ static inline const blo_entry *entry_named(const Fixture *f, const char *name, F
       return &f->built->program->entries[i];
     }
   fail_msg("no entry %s", name);
+  *func = NULL;
   return NULL;
 }
 
