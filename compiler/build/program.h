@@ -204,10 +204,12 @@ struct Point {
   const State *state;    // the state the point stands at, or NULL
   bool starting;
   Dynamic dynamic;
-  Block *block;          // values that are made on demand are made here
-  Map *values;           // Binding -> Staged; NULL while it is being made
-  Point *lets;           // lets and batches come from this point; NULL: this one
-  Point *above;          // nested problems: where the level above stands
+  Block *block; // values that are made on demand are made here
+  const Node
+      *kept_by; // NODE_VAR, NODE_PROX: its set or term, which sees what stands above; or NULL
+  Map *values;  // Binding -> Staged; NULL while it is being made
+  Point *lets;  // lets and batches come from this point; NULL: this one
+  Point *above; // nested problems: where the level above stands
   Staged *const *solved; // nested solutions that are known; NULL: solved when asked for
 };
 

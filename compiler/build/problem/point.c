@@ -30,14 +30,40 @@ void point_close(Context *c, Point *point) {
 
 // ---- names
 
+// A set that its own level moves is no set of one variable: projected onto where the other happens
+// to be, neither would feel the other's pull.
+static Staged *moves_with(Context *c, const Point *point, const Binding *binding, Span span) {
+  const Node *kept = point->kept_by;
+  bool prox = kept->kind == NODE_PROX;
+  const char *name = prox ? kept->as.prox.name.name : kept->as.var.name.name;
+  Diagnostic *d = mistake(c->e, E0207, span, "the %s of `%s` reads `%s`, which moves with it",
+                          prox ? "prox term" : "set", name, binding->name);
+  if (binding->node)
+    diagnostic_label(d, binding->node->span, "a variable of the same level, or below");
+  if (prox)
+    diagnostic_help(d, "add a smooth term of both to the objective; or move `%s` to a level above",
+                    binding->name);
+  else
+    diagnostic_help(d,
+                    "keep both by a constraint: where `x in ball(r)` is meant, `subject to "
+                    "sumsq(x) <= r^2;`; or move `%s` to a level above",
+                    binding->name);
+  return staged_poison;
+}
+
 static Staged *variable_at(Context *c, Point *point, const Binding *binding, Span span) {
   const Level *levels[] = {&point->stage->upper, &point->stage->lower};
   Staged *bundles[] = {point->x, point->y};
+  size_t place;
+  bool below = nested_owner(point->stage, binding, &place) != NULL;
   for (int i = 0; i < 2; i++)
-    for (size_t k = 0; k < levels[i]->variables.count; k++)
-      if (levels[i]->variables.data[k].node->as.var.binding == binding && bundles[i])
-        return level_part(levels[i], bundles[i], k);
+    for (size_t k = 0; k < levels[i]->variables.count; k++) {
+      if (levels[i]->variables.data[k].node->as.var.binding != binding) continue;
+      if (bundles[i]) return level_part(levels[i], bundles[i], k);
+      below = true;
+    }
   if (point->starting) return variable_start(c, point->stage, binding);
+  if (point->kept_by && below) return moves_with(c, point, binding, span);
   Staged *nested = nested_variable(c, point, binding, span);
   if (nested) return nested;
   return no_value(c, span, "`%s` has no value here", binding->name);

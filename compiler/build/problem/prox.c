@@ -116,6 +116,7 @@ Staged *prox_level(Context *c, Stage *stage, const Level *level, Staged *x, Stag
   for (size_t i = 0; i < count && ok; i++) {
     const Node *clause = variable_prox(level, i);
     values[i] = level_part(level, bundle, i);
+    point->kept_by = clause;
     if (clause) values[i] = term_prox(c, clause, values[i], step);
     ok = !staged_is_poison(values[i]);
   }

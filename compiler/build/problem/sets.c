@@ -77,6 +77,7 @@ Staged *project_level(Context *c, Stage *stage, const Level *level, Staged *x, S
   for (size_t i = 0; i < count && ok; i++) {
     const LevelVariable *variable = &level->variables.data[i];
     values[i] = level_part(level, bundle, i);
+    point->kept_by = variable->node;
     if (variable->node->as.var.set) values[i] = project_variable(c, variable, values[i]);
     ok = !staged_is_poison(values[i]);
   }
