@@ -55,6 +55,12 @@ typedef struct LevelProblem {
 /// a table, in order and of the batch's own size, is the nearest there is.
 typedef enum Judging { JUDGE_NOT, JUDGE_WHOLE, JUDGE_PARTS } Judging;
 
+/// Counting notes of `run()` in a test, with the name of its stage behind: how many steps were
+/// begun with all finite before, and what was not in the step after ("main: the hypergradient of
+/// `x`").
+#define RUN_STEPS "steps of stage "
+#define RUN_LOST  "not finite in stage "
+
 typedef struct BuildOptions {
   const char *solve;    // NULL: the unnamed block
   const DimValue *dims; // bound dims; others stay free

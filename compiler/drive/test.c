@@ -95,23 +95,55 @@ static bool was_raised(const blo_program *program, const blo_test_result *result
   return false;
 }
 
-/// Notes that were raised and not expected, and those expected and not raised: how many. Printed
-/// when `print`, for the name of the test stands above them and says already that it failed.
+/// Errors that were raised and not expected, and codes expected that did not occur: how many.
 static int wrong_notes(const blo_program *program, const blo_test *test,
-                       const blo_test_result *result, bool print) {
+                       const blo_test_result *result) {
   int count = 0;
   for (size_t i = 0; i < program->note_count; i++) {
     const blo_note *note = &program->notes[i];
-    if (!result->notes[i] || note->code[0] == 'W' || wants_code(test, note->code)) continue;
-    if (print) printf("  %s: error[%s]: %s\n", note->place, note->code, note->text);
-    count++;
+    count += result->notes[i] && note->code[0] == 'E' && !wants_code(test, note->code);
   }
-  for (size_t k = 0; k < test->code_count; k++) {
-    if (was_raised(program, result, test->codes[k])) continue;
-    if (print) printf("  %s was expected and did not occur\n", test->codes[k]);
-    count++;
-  }
+  for (size_t k = 0; k < test->code_count; k++)
+    count += !was_raised(program, result, test->codes[k]);
   return count;
+}
+
+/// In which step of a run a stage was first not finite: that many were begun before.
+static int64_t lost_step(const blo_program *program, const blo_test_result *result,
+                         const blo_note *lost, size_t length) {
+  const char *stage = lost->text + strlen(RUN_LOST);
+  for (size_t i = 0; i < program->note_count; i++) {
+    const char *text = program->notes[i].text;
+    if (strncmp(text, RUN_STEPS, strlen(RUN_STEPS)) != 0) continue;
+    text += strlen(RUN_STEPS);
+    if (strlen(text) == length && !strncmp(text, stage, length) &&
+        !strcmp(program->notes[i].place, lost->place))
+      return result->notes[i];
+  }
+  return 0;
+}
+
+/// What a failed test ran into: values of `run()` that were not finite, warnings, and the errors
+/// that it expects, which may be why the rest of it fails.
+static void print_notes(const blo_program *program, const blo_test *test,
+                        const blo_test_result *result) {
+  for (size_t i = 0; i < program->note_count; i++) {
+    const blo_note *note = &program->notes[i];
+    if (!result->notes[i]) continue;
+    if (strncmp(note->text, RUN_LOST, strlen(RUN_LOST)) == 0 && note->code[0] != 'E') {
+      const char *stage = note->text + strlen(RUN_LOST);
+      size_t length = strcspn(stage, ":");
+      printf("  %s: run() diverged in step %lld of stage %.*s%s is not finite\n", note->place,
+             (long long)lost_step(program, result, note, length), (int)length, stage,
+             stage + length);
+    } else if (note->code[0] == 'E' || note->code[0] == 'W') {
+      printf("  %s: %s[%s]: %s\n", note->place, note->code[0] == 'E' ? "error" : "warning",
+             note->code, note->text);
+    }
+  }
+  for (size_t k = 0; k < test->code_count; k++)
+    if (!was_raised(program, result, test->codes[k]))
+      printf("  %s was expected and did not occur\n", test->codes[k]);
 }
 
 static void run_test(const blo_program *program, const blo_test *test, RuntimeOptions *run,
@@ -120,14 +152,13 @@ static void run_test(const blo_program *program, const blo_test *test, RuntimeOp
       .seed = run->options.seed, .dims = run->options.dims, .dim_count = run->options.dim_count};
   blo_test_result result;
   blo_status status = blo_run_test(run->options.context, program, test, &options, &result);
-  bool passed =
-      status == BLO_OK && result.failed == 0 && wrong_notes(program, test, &result, false) == 0;
+  bool passed = status == BLO_OK && result.failed == 0 && wrong_notes(program, test, &result) == 0;
   printf("%s %s: %s\n", passed ? "ok  " : "FAIL", path, test->name);
   if (status != BLO_OK) {
     fflush(stdout);
     blo_print_error_as(run->options.context, run->options.errors);
-  } else {
-    wrong_notes(program, test, &result, true);
+  } else if (!passed) {
+    print_notes(program, test, &result);
     if (result.failed) print_expectations(test, &result);
   }
   blo_test_result_release(&result);

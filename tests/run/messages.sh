@@ -64,6 +64,23 @@ wants 1 'E0703 was expected and did not occur' test "$scratch/sound.blo"
 output=$("$bloc" test "$scratch/sound.blo" 2>&1) && fail "a test that fails, fails"
 grep -q '^ok .*of the function' <<<"$output" && fail "a test that fails is called ok"
 
+# A test whose run is not finite says in which step of which stage what was not; an expectation that fails does not hide an
+# error that is expected.
+cat >"$scratch/run.blo" <<'END'
+blo 1;
+upper { var x: f64 = 0.3;  var z: f64[2] = 1.0;  minimize (y - 1.0)^2 + 0.1 * x^2 + sumsq(z); }
+lower { var y: f64 = 0.5;  minimize 0.5 * (y - x)^2 + 0.1 * sum(z) * y; }
+solve { method = unroll();  lower = gd(step = 0.5, iters = 20);  upper = gd(step = 0.1, iters = 60); }
+test "of every step" { lower.step = 1e150;  lower.iters = 2;  expect run(); }
+test "of the last step" { upper.step = 1e308;  upper.iters = 1;  x = 1e3;  let ran = run();  expect x ~= 1.0 within 0.1; }
+test "of none" { expect run(); }
+test "an index" { expect error E0704;  let a = [1.0, 2.0];  expect a[int(x * 10.0)] == 1.0; }
+END
+wants 1 'run.blo:5:70: run() diverged in step 1 of stage main: the hypergradient of `z` is not finite' test "$scratch/run.blo"
+wants 1 'of stage main: `x` is not finite' test "$scratch/run.blo"
+wants 1 'error[E0704]: an index is out of range' test "$scratch/run.blo"
+wants 1 '1 passed, 3 failed' test "$scratch/run.blo"
+
 # Explaining.
 wants 0 'E0301 shapes do not fit' explain e0301
 wants 2 'did you mean `E0301`' explain E301

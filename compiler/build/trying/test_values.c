@@ -263,7 +263,29 @@ enum { RUN_STATE, RUN_STOPPED, RUN_FINITE, RUN_PARTS };
 typedef struct Running {
   Context *context;
   const State *like;
+  Span span;
 } Running;
+
+// A note that only counts: what a failed test says of the run.
+static void tell(Context *c, Value *condition, const char *text, Span span) {
+  Builder *b = &c->e->builder;
+  Span before = b->span;
+  b->span = span;
+  ir_note(b, condition, ERROR_NONE, text);
+  b->span = before;
+}
+
+// Names the variables of a level whose part of `bundle` is not finite, where `lost` is true.
+static void tell_lost(Context *c, Value *lost, const Level *level, const char *of, Staged *bundle,
+                      Span span) {
+  Builder *b = &c->e->builder;
+  for (size_t i = 0; bundle && i < level->variables.count; i++) {
+    Value *bad = ir_unary(b, OP_NOT, all_finite(c, level_part(level, bundle, i)));
+    const char *text = arena_printf(c->build->arena, RUN_LOST "%s: %s`%s`", c->stage->name, of,
+                                    level->variables.data[i].name);
+    tell(c, ir_binary(b, OP_AND, lost, bad), text, span);
+  }
+}
 
 static Staged *run_body(Evaluator *e, Value *counter, Staged *carries, void *self) {
   (void)counter;
@@ -272,13 +294,20 @@ static Staged *run_body(Evaluator *e, Value *counter, Staged *carries, void *sel
   Builder *b = &e->builder;
   State state;
   state_unpack(c, running->like, carries->tree.children[RUN_STATE], &state);
+  Value *before = carries->tree.children[RUN_FINITE]->tensor, *finite = before;
+  tell(c, before, arena_printf(c->build->arena, RUN_STEPS "%s", c->stage->name), running->span);
   StepResult step;
   if (!step_run(c, &state, &step)) return staged_poison;
   step_ensures(c, &step);
   Value *stop = step_stop(c, &step.next);
   if (!stop) stop = ir_integer(b, scalar_type(c, DT_BOOL), 0);
-  Value *finite = carries->tree.children[RUN_FINITE]->tensor;
-  if (step.hypergradient) finite = ir_binary(b, OP_AND, finite, all_finite(c, step.hypergradient));
+  if (step.hypergradient) {
+    finite = ir_binary(b, OP_AND, before, all_finite(c, step.hypergradient));
+    Value *lost = ir_binary(b, OP_AND, before, ir_unary(b, OP_NOT, finite));
+    tell_lost(c, lost, &c->stage->lower, "", step.next.y, running->span);
+    tell_lost(c, lost, &c->stage->upper, "the hypergradient of ", step.hypergradient,
+              running->span);
+  }
   Staged *parts[RUN_PARTS] = {state_pack(c, &step.next), staged_tensor(e, stop),
                               staged_tensor(e, finite)};
   return staged_tuple(e, parts, RUN_PARTS);
@@ -302,7 +331,7 @@ static Value *run_from(Context *c, const State *from, State *end, Span span) {
                               staged_tensor(c->e, ir_integer(b, truth, 1))};
   const Dim *trips = stage->iterations;
   bool stops = settings_find(&stage->settings, "stop") != NULL;
-  Running running = {c, from};
+  Running running = {c, from, span};
   Builder builder = c->e->builder;
   Dynamic dynamic = c->e->dynamic;
   Staged *result = build_loop(c->e, staged_tuple(c->e, parts, RUN_PARTS), ir_dim(b, trips), trips,
@@ -313,6 +342,8 @@ static Value *run_from(Context *c, const State *from, State *end, Span span) {
   State like = *from;
   state_unpack(c, &like, result->tree.children[RUN_STATE], end);
   Value *finite = result->tree.children[RUN_FINITE]->tensor;
+  tell_lost(c, finite, &stage->upper, "", end->x, span);
+  tell_lost(c, finite, &stage->lower, "", end->y, span);
   finite = ir_binary(b, OP_AND, finite, all_finite(c, end->x));
   return end->y ? ir_binary(b, OP_AND, finite, all_finite(c, end->y)) : finite;
 }
