@@ -654,11 +654,5 @@ bool method_check_traits(Context *c) {
                   "projected", "lower");
     ok = false;
   }
-  if (method_accepts(method, "convex", "lower") && !method_accepts(method, "nonconvex", "lower")) {
-    Diagnostic *d =
-        report(build_diagnostics(c->build), W0410, stage->method->span,
-               "`%s` takes the lower problem to be convex", instance_name(stage->method));
-    diagnostic_note(d, "this is not checked");
-  }
   return ok;
 }

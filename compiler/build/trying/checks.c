@@ -4,6 +4,7 @@
 // the hypergradient become functions over (x leaves, y leaves, ...), which the level checks read.
 #include "build/program.h"
 
+#include "diff/curvature.h"
 #include "diff/dependence.h"
 #include "evaluate/staging.h"
 
@@ -280,6 +281,40 @@ static void check_affine(Context *c) {
   }
 }
 
+// ---- convexity
+
+static void report_convexity(Context *c, Span span, const char *what, const char *shape) {
+  const Instance *method = c->stage->method;
+  Diagnostic *d = report(build_diagnostics(c->build), W0410, method->span,
+                         "`%s` takes the lower problem to be convex", instance_name(method));
+  diagnostic_label(d, span, "%s is not seen to be %s in the lower variables", what, shape);
+}
+
+// `lower` gives f, then the values of the constraints, feasible where <= 0 or = 0.
+static void check_convex(Context *c, const Func *lower) {
+  const Stage *stage = c->stage;
+  const Level *level = &stage->lower;
+  const Node *method = stage->method ? stage->method->node : NULL;
+  if (!method || !method_accepts(method, "convex", "lower") ||
+      method_accepts(method, "nonconvex", "lower"))
+    return;
+  ValueList x = {0}, y = {0};
+  staged_leaves(c->e, stage->upper.like, &x);
+  staged_leaves(c->e, level->like, &y);
+  Map *map =
+      curvature_map(c->build->arena, lower->body, lower->body->params.data + x.count, y.count);
+  Value *const *values = lower->body->yields.data;
+  if (curvature_get(map, values[0]) > CURVATURE_CONVEX)
+    report_convexity(c, level->objective->span, "f", "convex");
+  for (size_t i = 0; i < level->constraints.count; i++) {
+    const Node *clause = level->constraints.data[i];
+    bool equality = constraint_is_equality(clause);
+    if (curvature_get(map, values[1 + i]) > (equality ? CURVATURE_AFFINE : CURVATURE_CONVEX))
+      report_convexity(c, clause->as.subject.value->span, constraint_phrase(c, clause),
+                       equality ? "affine" : "convex");
+  }
+}
+
 // ---- sets
 
 // A set that an upper variable moves has a part in the hypergradient, which not every method takes.
@@ -527,6 +562,7 @@ static bool check_one(Context *c, Stage *stage, bool solvable) {
   stage->cold = start && depends_on_upper(c, start);
   if (!upper || !lower || !start || !solvable) return false;
   check_affine(c);
+  check_convex(c, lower);
   check_coupled_sets(c);
   if (diagnostics_errors(build_diagnostics(c->build)) != errors) return false;
   Func *step = step_func(c, &ok);
