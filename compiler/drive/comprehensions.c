@@ -9,6 +9,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 typedef enum Kind {
   KIND_DOT,
@@ -29,6 +30,7 @@ static const char *const kind_texts[KIND_COUNT] = {"matrix product", "convolutio
 typedef struct Found { // one comprehension
   const Node *node;
   bool kinds[KIND_COUNT];
+  bool runs; // also in steps that report nothing
 } Found;
 
 typedef struct Search {
@@ -120,12 +122,22 @@ static void remark_on_loop(Search *s, const Op *op) {
   VEC_PUSH(s->arena, &s->remarks, remark);
 }
 
-static void collect(Search *s, const Block *block) {
+static bool is_reporting(const Op *op) {
+  const Value *condition = op->code == OP_IF ? op->operands[0] : NULL;
+  return condition && !condition->op && condition->name && !strcmp(condition->name, "reporting");
+}
+
+// What only reports compute counts where nothing else does: a judgement evaluates the objectives
+// once more, at constant start values, where they become something else.
+static void collect(Search *s, const Block *block, bool reporting, bool wanted) {
   for (const Op *op = block->first; op; op = op->next) {
-    for (int i = 0; i < op->region_count; i++) collect(s, op->regions[i]);
+    bool reports = reporting || is_reporting(op);
+    for (int i = 0; i < op->region_count; i++) collect(s, op->regions[i], reports, wanted);
+    Found *f = reporting == wanted ? innermost(s, op->span) : NULL;
+    if (!f || (wanted && f->runs)) continue;
+    f->runs |= !wanted;
     int kind = kind_of(op);
-    Found *f = kind < KIND_COUNT ? innermost(s, op->span) : NULL;
-    if (!f) continue;
+    if (kind == KIND_COUNT) continue;
     f->kinds[kind] = true;
     remark_on_sum(s, op);
     remark_on_loop(s, op);
@@ -161,7 +173,9 @@ void print_comprehensions(Pipeline *p) {
   Search s = {.arena = p->arena, .module = module, .source = p->file->span.source};
   const Source *source = source_get(p->compilation->sources, s.source);
   find_comprehensions(&s, p->file);
-  for (size_t i = 0; i < module->funcs.count; i++) collect(&s, module->funcs.data[i]->body);
+  for (int reporting = 0; reporting < 2; reporting++)
+    for (size_t i = 0; i < module->funcs.count; i++)
+      collect(&s, module->funcs.data[i]->body, false, reporting);
   for (size_t i = 0; i < module->remarks.count; i++) { // of indices, made while building
     const Found *f = innermost(&s, module->remarks.data[i].span);
     if (f && f->kinds[KIND_GATHER]) VEC_PUSH(s.arena, &s.remarks, module->remarks.data[i]);
