@@ -304,8 +304,6 @@ Staged *coerce(Evaluator *e, Staged *value, const TypeSpec *spec, bool broadcast
 
 // --- values made from types ----------------------------------------------------------------------
 
-typedef Staged *(*LeafMaker)(Evaluator *e, const Type *type);
-
 static Staged *zero_leaf(Evaluator *e, const Type *type) {
   return staged_tensor(e, ir_zero(&e->builder, type));
 }

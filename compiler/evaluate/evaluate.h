@@ -51,7 +51,7 @@ struct Evaluator {
   Dynamic dynamic;
   Dtype real; // the program's real type
   /// Values of bindings that are not in an environment: dims, constants, data, level variables,
-  /// implicit names, reports. Set by build/program.c; NULL result: unknown here (the evaluator
+  /// implicit names, reports. Set by build/context.c; NULL result: unknown here (the evaluator
   /// reports E0207).
   Staged *(*resolve)(Evaluator *e, const Binding *binding, Span span, void *self);
   void *resolve_self;
@@ -140,8 +140,7 @@ Staged *derive_vjp(Evaluator *e, Staged *function, Staged *at, Staged *cotangent
 Staged *derive_hvp(Evaluator *e, Staged *function, Staged *at, Staged *direction, Span span);
 
 /// Random draws from here on are those of `step_key` (draw 0); of draw number `draw` of the same
-/// step (BUILTIN_DRAW does this around a call; BUILTIN_FULL sets dynamic.full). Defined in
-/// build/draws.c.
+/// step (BUILTIN_DRAW does this around a call; BUILTIN_FULL sets dynamic.full).
 void dynamic_step(Evaluator *e, Value *step_key);
 void dynamic_draw(Evaluator *e, Value *draw);
 

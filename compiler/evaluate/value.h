@@ -98,8 +98,8 @@ struct Function {
 };
 
 typedef enum ObjectKind {
-  OBJECT_TABLE, OBJECT_BATCH, OBJECT_OPTIMIZER, OBJECT_SET, OBJECT_METHOD, OBJECT_OBJECTIVE,
-  OBJECT_STAGE, OBJECT_SAMPLER, OBJECT_CONSTRAINT, OBJECT_CHOICE, // `auto`
+  OBJECT_TABLE, OBJECT_BATCH, OBJECT_OPTIMIZER, OBJECT_STAGE, OBJECT_CONSTRAINT,
+  OBJECT_CHOICE, // `auto`
 } ObjectKind;
 
 /// Things of the program level; build/program.h says what is behind `data`.

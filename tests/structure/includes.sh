@@ -4,22 +4,10 @@
 #
 # usage: includes.sh SOURCE_DIR
 set -euo pipefail
-cd "$1"
-
-lang=(base text parse check format doc)
-compiler=(ir diff evaluate build levels opt loop plan emit drive)
-runtime=(common core data report)
+source_folder=$1
+source "$(dirname "${BASH_SOURCE[0]}")/order.sh"
+cd "$source_folder"
 failures=0
-
-position() { # name list...
-  local name=$1 index=0
-  shift
-  for entry in "$@"; do
-    [ "$entry" = "$name" ] && { echo "$index"; return; }
-    index=$((index + 1))
-  done
-  echo -1
-}
 
 complain() {
   echo "$1:$2: includes $3: $4"

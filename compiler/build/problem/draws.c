@@ -1,7 +1,7 @@
-// Keys of random draws.
+// Keys of random draws, and values of synthetic data.
 //
 // A draw is a pure function of (seed, stage, step, draw number, place): the key of a stage's step
-// is folded from the seed, `dynamic_draw` folds the draw number in, and places (clauses, call
+// is folded from the seed here, the evaluator folds the draw number in, and places (clauses, call
 // paths) are folded by whoever draws. Everything evaluated in one step therefore sees the same
 // values, and a run replays from (seed, t) alone.
 #include "build/program.h"
@@ -28,20 +28,6 @@ uint64_t place_hash(const char *kind, const char *name) {
 Value *step_key(Context *c, const Stage *stage, Value *t) {
   Value *key = key_fold_hash(c, c->seed, place_hash("stage", stage->name));
   return t ? key_fold(c, key, t) : key_fold_hash(c, key, start_word);
-}
-
-void dynamic_step(Evaluator *e, Value *key) {
-  e->dynamic.step_key = key;
-  e->dynamic.full = e->full;
-  e->dynamic.place = 0;
-  dynamic_draw(e, ir_integer(&e->builder, type_scalar(e->module, DT_I64), 0));
-}
-
-void dynamic_draw(Evaluator *e, Value *draw) {
-  e->dynamic.draw = draw;
-  if (!e->dynamic.step_key) return;
-  Value *operands[] = {e->dynamic.step_key, draw};
-  e->dynamic.key = ir_random(&e->builder, RANDOM_FOLD, type_scalar(e->module, DT_I64), operands, 2);
 }
 
 static Value *uniform_values(Context *c, const Type *type, Value *key, int64_t stream) {

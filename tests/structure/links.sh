@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# Who may call whom.  Reads the symbols of every object of lang/, compiler/ and runtime/: what a folder leaves
+# undefined must not be defined in a folder after it, and the runtime calls nothing of the others.  (A header
+# of an early folder could declare a function of a late one; the includes would not show it.)
+#
+# usage: links.sh BUILD_DIR
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/order.sh"
+cd "$1/CMakeFiles"
+
+rank=0
+ranks=()
+for folder in "${runtime[@]/#/runtime_}" "${lang[@]/#/lang_}" "${compiler[@]/#/compiler_}"; do
+  rank=$((rank + 1))
+  if [ -d "$folder.dir" ]; then ranks+=("$rank $folder"); fi
+done
+
+for entry in "${ranks[@]}"; do
+  find "${entry#* }.dir" -name '*.o' -exec nm -A {} + | sed "s/^/$entry /"
+done | awk '
+  { file = $3; sub(/:.*/, "", file); sub(/.*\//, "", file) }
+  $(NF - 1) ~ /^[TDBR]$/ { defined[$NF] = $1; folder[$NF] = $2 }
+  $(NF - 1) == "U" { uses++; rank[uses] = $1; from[uses] = $2 "/" file; symbol[uses] = $NF }
+  END {
+    for (i = 1; i <= uses; i++)
+      if (symbol[i] in defined && defined[symbol[i]] > rank[i]) {
+        print from[i] ": calls " symbol[i] " of " folder[symbol[i]]
+        failures++
+      }
+    if (failures) { print failures " calls against the order"; exit 1 }
+    if (!uses) { print "no objects were read"; exit 1 }
+    print "calls follow the order (" uses " read)"
+  }'
