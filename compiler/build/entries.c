@@ -67,6 +67,7 @@ static void sweep_block(Map *live, Block *block) {
       op_remove(op);
       continue;
     }
+    if (op->code == OP_NOTE) op->operand_count = 1; // what decides a count was for batches
     for (int i = 0; i < op->region_count; i++) sweep_block(live, op->regions[i]);
     for (int i = 0; i < op->operand_count; i++) map_put(live, op->operands[i], block);
   }

@@ -441,13 +441,14 @@ static void batch_NOTE(Batch *t, Op *op) {
     ir_op(&t->b, OP_NOTE, &condition, 1, &op->attr, NULL, 0);
     return;
   }
-  // What is counted is counted for every row.
+  // What is counted is counted for every row, unless all rows share it.
   if (!t->mask) {
     Attr attr = op->attr;
     DimTable *dims = t->module->dims;
     attr.note.times = attr.note.times ? dim_mul(dims, attr.note.times, t->extent) : t->extent;
-    Value *always = image(t, op->operands[0]);
-    ir_op(&t->b, OP_NOTE, &always, 1, &attr, NULL, 0);
+    Value **operands = ARENA_ARRAY(t->arena, Value *, (size_t)op->operand_count + 1);
+    for (int i = 0; i < op->operand_count; i++) operands[i] = image(t, op->operands[i]);
+    ir_op(&t->b, OP_NOTE, operands, op->operand_count, &attr, NULL, 0);
     return;
   }
   Block *body = block_create(t->module, t->b.block);
@@ -533,9 +534,10 @@ static bool draws(const Op *op) {
   return false;
 }
 
-// What is counted is counted for every row.
+// What is counted is counted for every row, unless the note says what decides it.
 static bool counts(const Batch *t, const Op *op) {
-  if (op->code == OP_NOTE) return module_note_counts(t->module, op->attr.note.number);
+  if (op->code == OP_NOTE)
+    return op->operand_count == 1 && module_note_counts(t->module, op->attr.note.number);
   for (int i = 0; i < op->region_count; i++)
     for (const Op *inner = op->regions[i]->first; inner; inner = inner->next)
       if (counts(t, inner)) return true;

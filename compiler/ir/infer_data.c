@@ -365,7 +365,9 @@ const char *infer_CUSTOM(const Inference *in) {
   return NULL;
 }
 
+// A condition, and in a note that counts what the counted value depends on.
 const char *infer_NOTE(const Inference *in) {
+  if (in->operand_count < 1) return infer_fail(in, "no operands");
   if (in->attr->note.number < 0 || (size_t)in->attr->note.number >= in->module->notes.count)
     return infer_fail(in, "no row %d in the table of notes", in->attr->note.number);
   *in->count = 0;

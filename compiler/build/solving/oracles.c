@@ -97,12 +97,28 @@ static bool counted(Context *c, const Search *s, const char *text, Staged *x, St
   return false;
 }
 
-static void count(Context *c, const char *text) {
+// `of`: what decides the counted value. Rows of a batch that agree in it share one.
+static void count(Context *c, const char *text, const ValueList *of) {
   Builder *b = &c->e->builder;
-  Span span = b->span;
-  b->span = (Span){0};
-  ir_note(b, ir_integer(b, scalar_type(c, DT_BOOL), 1), ERROR_NONE, text);
-  b->span = span;
+  ValueList operands = {0};
+  VEC_PUSH(c->build->arena, &operands, ir_integer(b, scalar_type(c, DT_BOOL), 1));
+  for (size_t i = 0; of && i < of->count; i++) VEC_PUSH(c->build->arena, &operands, of->data[i]);
+  Attr attr = {.note = {.number = module_note(c->module, ERROR_NONE, text, (Span){0})}};
+  ir_op(b, OP_NOTE, operands.data, (int)operands.count, &attr, NULL, 0);
+}
+
+// A gradient is one of the point, the draw, the rows of the families around and the part of the
+// table; a product is one of its direction, too, which no call sees.
+static ValueList deciding(Context *c, Staged *x, Staged *y) {
+  ValueList values = {0};
+  Value *others[] = {c->e->dynamic.key, c->e->dynamic.part};
+  if (x) staged_leaves(c->e, x, &values);
+  if (y) staged_leaves(c->e, y, &values);
+  for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+    if (others[i]) VEC_PUSH(c->e->arena, &values, others[i]);
+  for (const FamilyRow *row = c->rows; row; row = row->outer)
+    VEC_PUSH(c->e->arena, &values, row->number);
+  return values;
 }
 
 void oracle_count(Context *c, bool upper, Staged *x, Staged *y) {
@@ -121,13 +137,14 @@ void oracle_count(Context *c, bool upper, Staged *x, Staged *y) {
   }
   // A derivative that moves both arguments follows a trajectory, whose own steps are gradients.
   bool trajectory = mixed && (by_x & by_y);
+  ValueList of = deciding(c, x, y);
   if (order == 0 && !counted(c, &search, "", x, y))
-    count(c, upper ? ORACLE_VALUE " of F" : ORACLE_VALUE " of f");
+    count(c, upper ? ORACLE_VALUE " of F" : ORACLE_VALUE " of f", &of);
   if (order == 1 || trajectory) {
     const char *text = upper ? ORACLE_GRADIENT " of F" : ORACLE_GRADIENT " of f";
-    if (!counted(c, &search, text, x, y)) count(c, text);
+    if (!counted(c, &search, text, x, y)) count(c, text, &of);
   }
   if (order < 2) return;
-  if (mixed) count(c, upper ? ORACLE_MIXED " of F" : ORACLE_MIXED " of f");
-  if (order_y >= 2 || !mixed) count(c, upper ? ORACLE_HVP " of F" : ORACLE_HVP " of f");
+  if (mixed) count(c, upper ? ORACLE_MIXED " of F" : ORACLE_MIXED " of f", NULL);
+  if (order_y >= 2 || !mixed) count(c, upper ? ORACLE_HVP " of F" : ORACLE_HVP " of f", NULL);
 }
