@@ -121,6 +121,8 @@ END_OF_PROGRAM
 at_bound='warning[W0703]: a multiplier is at its bound'
 silent
 says 0 "$at_bound" --set method.bound=0.01
+# Curvature 1 + 1 / gamma1: stable below 2 / 1.1.
+says 0 'warning[W0704]: eta is too long for the curvature' --set method.eta=1.9 --set iters=20
 says 0 "$at_bound" --set 'method=lv_hba(bound = 0.01, eta = 0.3, alpha = 0.1, beta = 0.1)' --set 'joint=semismooth()'
 
 # A constraint whose value and multiplier are both 0.
