@@ -15,6 +15,7 @@
 typedef struct DimValue {
   const char *name;
   int64_t value;
+  bool from_data; // a data file bound it, not -D
 } DimValue;
 typedef struct SettingOverride {
   const char *key, *value;

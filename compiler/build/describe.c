@@ -18,12 +18,13 @@ static bool has_word(const char *text, const char *word) {
   return false;
 }
 
-// A dim given on the command line is a number in the program: the text says where it is from.
+// A dim given on the command line is a number in the program: the text says where it is from. Dims
+// that data files bound are said by those who read the files.
 static const char *with_given_dims(Build *b, const char *text) {
   const char *result = text;
   for (size_t i = 0; i < b->options->dim_count; i++) {
     const DimValue *dim = &b->options->dims[i];
-    if (has_word(text, dim->name))
+    if (!dim->from_data && has_word(text, dim->name))
       result = arena_printf(b->arena, "%s, and %s = %lld was given by -D", result, dim->name,
                             (long long)dim->value);
   }

@@ -4,6 +4,7 @@
 #include "drive/runtime_options.h"
 
 #include <stdio.h>
+#include <string.h>
 
 /// Binds the dims from the data files. The result lives in the compilation's arena; 0, or the exit
 /// status after a message.
@@ -23,8 +24,11 @@ static int bind_dims(Pipeline *p, const BuildOptions *build, RuntimeOptions *run
     return blo_print_error_as(context, run->options.errors), 1;
   *dims = ARENA_ARRAY(arena, DimValue, declared->dim_count);
   *count = declared->dim_count;
-  for (size_t i = 0; i < declared->dim_count; i++)
-    (*dims)[i] = (DimValue){declared->dims[i], values[i]};
+  for (size_t i = 0; i < declared->dim_count; i++) {
+    (*dims)[i] = (DimValue){.name = declared->dims[i], .value = values[i], .from_data = true};
+    for (size_t k = 0; k < run->options.dim_count; k++)
+      if (strcmp(run->options.dims[k].name, declared->dims[i]) == 0) (*dims)[i].from_data = false;
+  }
   return 0;
 }
 

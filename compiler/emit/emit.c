@@ -74,6 +74,9 @@ char *emit_assembly(EmitModule *m) {
 
 bool emit_object(EmitModule *m, const blo_program *program, const char *path, char **message) {
   emit_program_data(m, program);
+  // The description points at the entries; nothing else of an object may meet other objects' names.
+  for (size_t i = 0; i < m->entries.count; i++)
+    LLVMSetLinkage(m->entries.data[i], LLVMInternalLinkage);
   target_optimize(m);
   LLVMMemoryBufferRef buffer = target_compile(m, LLVMObjectFile, message);
   if (!buffer) return false;

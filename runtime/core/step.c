@@ -326,7 +326,7 @@ static blo_status diverged(blo_instance *instance, StageRun *run, const char *wh
       run->stage->name, what, isnan(value) ? "not a number" : "infinite");
   blo_fail_help(instance->context,
                 "take smaller steps, or `step = auto` for the lower optimizer; the state after "
-                "step %lld, the last good one, was kept",
+                "step %lld, the last one that is finite, was kept: its numbers may be huge",
                 (long long)run->iteration);
   return BLO_DIVERGED;
 }

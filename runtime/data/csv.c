@@ -9,6 +9,7 @@
 #include <string.h>
 
 enum { LONGEST_NUMBER = 80 };
+static const size_t NOWHERE = SIZE_MAX;
 
 typedef struct Scanner {
   const char *text;
@@ -160,6 +161,7 @@ blo_status blo_csv_open(blo_context *context, const char *label, const char *tex
   if (!status && memchr(text + s.at, '\t', header) && !memchr(text + s.at, ',', header)) {
     table->separator = s.separator = '\t';
   }
+  table->header_line = s.line;
   if (!status) status = read_header(context, table, &s);
   table->body = s.at;
   table->body_line = s.line;
@@ -223,29 +225,35 @@ static blo_status bad_cell(blo_context *context, const CsvTable *table, const Ce
                   shown ? "`" : "", table->names[column]);
 }
 
-static blo_status read_rows(blo_context *context, const CsvTable *table, size_t first, size_t count,
-                            int32_t dtype, char *to, locale_t locale) {
+// places: where in its row a column of the table goes, or NOWHERE.
+static blo_status read_rows(blo_context *context, const CsvTable *table, const size_t *places,
+                            size_t count, int32_t dtype, char *to, locale_t locale) {
   Scanner s = {table->text, table->body, table->length, table->body_line, table->separator};
-  for (size_t row = 0; row < table->row_count; row++) {
+  size_t bytes = blo_dtype_bytes(dtype);
+  for (size_t row = 0; row < table->row_count; row++, to += count * bytes) {
     skip_blank_lines(&s);
     size_t line = s.line;
     for (size_t column = 0; column < table->column_count; column++) {
       Cell cell;
       next_cell(&s, &cell);
-      if (column < first || column >= first + count) continue;
-      CellResult result = read_cell(&cell, locale, dtype, to);
+      if (places[column] == NOWHERE) continue;
+      CellResult result = read_cell(&cell, locale, dtype, to + places[column] * bytes);
       if (result != CELL_OK) return bad_cell(context, table, &cell, result, line, column, dtype);
-      to += blo_dtype_bytes(dtype);
     }
   }
   return BLO_OK;
 }
 
-blo_status blo_csv_read(blo_context *context, const CsvTable *table, size_t first, size_t count,
-                        int32_t dtype, void *to) {
+blo_status blo_csv_read(blo_context *context, const CsvTable *table, const size_t *columns,
+                        size_t count, int32_t dtype, void *to) {
+  size_t *places = blo_allocate_array(context, table->column_count, sizeof *places);
+  if (!places) return BLO_NO_MEMORY;
+  for (size_t i = 0; i < table->column_count; i++) places[i] = NOWHERE;
+  for (size_t i = 0; i < count; i++) places[columns[i]] = i;
   locale_t locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
-  if (!locale) return blo_fail(context, BLO_NO_MEMORY, "", "no memory for a locale");
-  blo_status status = read_rows(context, table, first, count, dtype, to, locale);
-  freelocale(locale);
+  blo_status status = locale ? read_rows(context, table, places, count, dtype, to, locale)
+                             : blo_fail(context, BLO_NO_MEMORY, "", "no memory for a locale");
+  if (locale) freelocale(locale);
+  blo_release(context, places);
   return status;
 }

@@ -14,15 +14,16 @@ typedef struct CsvTable {
   char separator;
   char **names;
   size_t column_count, row_count;
-  size_t body;      // offset of the first row after the header
-  size_t body_line; // its line number
+  size_t header_line; // counted from 1
+  size_t body;        // offset of the first row after the header
+  size_t body_line;   // its line number
 } CsvTable;
 
 blo_status blo_csv_open(blo_context *context, const char *label, const char *text, size_t length,
                         CsvTable *table);
 void blo_csv_close(blo_context *context, CsvTable *table);
-/// Reads `count` columns from `first` on as a row-major [rows, count] array of `dtype`.
-blo_status blo_csv_read(blo_context *context, const CsvTable *table, size_t first, size_t count,
-                        int32_t dtype, void *to);
+/// Reads `count` different columns, in that order, as a row-major [rows, count] array of `dtype`.
+blo_status blo_csv_read(blo_context *context, const CsvTable *table, const size_t *columns,
+                        size_t count, int32_t dtype, void *to);
 
 #endif

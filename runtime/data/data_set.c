@@ -229,6 +229,8 @@ static blo_status match_shapes(DimTable *table, blo_data_set *set, bool solve, b
     if (declared->computed) continue;
     const SourceArray *array = blo_source_match(set, declared);
     if (!array) return BLO_BAD_DATA;
+    blo_status fits = blo_source_check_columns(set, array, declared);
+    if (fits) return fits;
     int64_t shape[BLO_NPY_MAX_RANK];
     if (!blo_source_shape(array, declared, shape)) {
       blo_status status = wrong_shape(table, array, declared, -1);
@@ -316,7 +318,8 @@ blo_status blo_data_bind_dims(blo_context *context, blo_data_set *set, const blo
                   program->dims[i]);
     return BLO_BAD_ARGUMENT;
   }
-  return blo_check_conditions(context, program, values);
+  if (set) status = blo_source_note_columns(set, program);
+  return status ? status : blo_check_conditions(context, program, values);
 }
 
 // ---- arrays ----

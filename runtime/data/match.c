@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { RULE_COUNT = 4, RULE_NONE = RULE_COUNT };
+enum { RULE_COUNT = 4, RULE_NONE = RULE_COUNT, SHOWN_COLUMNS = 3 };
 
 // "train.x", "train/x" and "train_x" are the same name.
 static bool same_name(const char *found, const char *declared) {
@@ -67,7 +67,7 @@ static bool same_but_case(const char *a, const char *b) {
 }
 
 static blo_status not_found(blo_data_set *set, const blo_data *declared) {
-  if (set->warning_count) { // the array may be in there
+  if (set->damaged_count) { // the array may be in there
     blo_fail(set->context, BLO_BAD_DATA, "E0604", "no data for `%s` (%s), and %s", declared->name,
              declared->place, (const char *)set->warnings[0]);
     return BLO_BAD_DATA;
@@ -139,6 +139,85 @@ SourceArray *blo_source_match(blo_data_set *set, const blo_data *declared) {
     return NULL;
   }
   return found;
+}
+
+// ---- columns of tables ----
+
+blo_status blo_source_check_columns(blo_data_set *set, const SourceArray *array,
+                                    const blo_data *declared) {
+  if (!array->flaw) return BLO_OK;
+  const SourceFile *file = array->file;
+  blo_fail(set->context, BLO_BAD_DATA, "E0601",
+           "%s:%zu: %s, so the columns `%s0`, `%s1`, ... make no matrix for `%s` (%s)", file->label,
+           file->table.header_line, array->flaw, array->member, array->member, declared->name,
+           declared->place);
+  blo_fail_help(set->context,
+                "number the columns of `%s` one after the other from 0 or 1 on, each once; "
+                "their order in the file is free",
+                array->member);
+  return BLO_BAD_DATA;
+}
+
+// The length of a column's name without a number behind it: 1 of "x3", "x_3", "x[3]" and "x".
+static size_t column_stem(const char *name) {
+  size_t length = strlen(name);
+  while (length > 1 && strchr("0123456789[]_.", name[length - 1])) length--;
+  return length;
+}
+
+static bool same_stem(const char *a, const char *b) {
+  size_t length = column_stem(a);
+  if (length != column_stem(b)) return false;
+  for (size_t i = 0; i < length; i++)
+    if (lower(a[i]) != lower(b[i])) return false;
+  return true;
+}
+
+// Which columns of the file some declaration reads.
+static blo_status mark_read(blo_data_set *set, const SourceFile *file, const blo_program *program,
+                            bool *is_read) {
+  for (size_t i = 0; i < program->data_count; i++) {
+    if (program->data[i].computed) continue;
+    const SourceArray *array = blo_source_match(set, &program->data[i]);
+    if (!array) return BLO_BAD_DATA;
+    if (array->file != file || !array->is_text) continue;
+    for (size_t c = 0; c < array->column_count; c++) is_read[array->columns[c]] = true;
+  }
+  return BLO_OK;
+}
+
+static blo_status note_left_columns(blo_data_set *set, const SourceArray *array,
+                                    const blo_data *declared, const bool *is_read) {
+  const CsvTable *table = &array->file->table;
+  char list[160] = "";
+  size_t at = 0, count = 0;
+  for (size_t c = 0; c < table->column_count; c++) {
+    if (is_read[c] || !same_stem(table->names[c], array->member) || count++ >= SHOWN_COLUMNS)
+      continue;
+    at +=
+        (size_t)snprintf(list + at, sizeof list - at, "%s`%.40s`", at ? ", " : "", table->names[c]);
+  }
+  if (!count) return BLO_OK;
+  return blo_source_warn(
+      set, "%s:%zu: nothing reads the column%s %s%s, though called like those of `%s` (%s)",
+      array->file->label, table->header_line, count > 1 ? "s" : "", list,
+      count > SHOWN_COLUMNS ? ", ..." : "", declared->name, declared->place);
+}
+
+blo_status blo_source_note_columns(blo_data_set *set, const blo_program *program) {
+  blo_status status = BLO_OK;
+  for (size_t i = 0; i < program->data_count && !status; i++) {
+    if (program->data[i].computed) continue;
+    const SourceArray *array = blo_source_match(set, &program->data[i]);
+    if (!array) return BLO_BAD_DATA;
+    if (!array->is_text) continue;
+    size_t columns = array->file->table.column_count;
+    bool *is_read = blo_allocate_array(set->context, columns, sizeof *is_read);
+    status = is_read ? mark_read(set, array->file, program, is_read) : BLO_NO_MEMORY;
+    if (!status) status = note_left_columns(set, array, &program->data[i], is_read);
+    blo_release(set->context, is_read);
+  }
+  return status;
 }
 
 // ---- names that the user gave ----
@@ -230,7 +309,7 @@ blo_status blo_source_check_names(blo_data_set *set, const blo_program *program)
     for (size_t i = 0; i < program->data_count && !known; i++)
       known = !program->data[i].computed && names_data(file->given, &program->data[i]);
     if (!known) return unknown_name(set, file, program);
-    if (!file->given[0] || set->warning_count) continue; // a damaged file may hold it
+    if (!file->given[0] || set->damaged_count) continue; // a damaged file may hold it
     blo_status status = check_used(set, file, program);
     if (status) return status;
   }

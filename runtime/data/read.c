@@ -140,7 +140,7 @@ static blo_status read_text(blo_data_set *set, const SourceArray *array, const b
   void *numbers = blo_source_keep(set, bytes);
   if (!numbers) return BLO_NO_MEMORY;
   *data = numbers;
-  return blo_csv_read(set->context, &array->file->table, array->column, array->column_count,
+  return blo_csv_read(set->context, &array->file->table, array->columns, array->column_count,
                       declared->dtype, numbers);
 }
 

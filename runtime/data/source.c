@@ -6,6 +6,8 @@
 #include "data/source.h"
 #include <dirent.h>
 #include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +30,21 @@ void *blo_source_keep(blo_data_set *set, size_t bytes) {
   void *copy = blo_allocate(set->context, bytes);
   if (copy) set->copies[set->copy_count++] = copy;
   return copy;
+}
+
+blo_status blo_source_warn(blo_data_set *set, const char *format, ...) {
+  char text[BLO_TEXT_BYTES];
+  va_list arguments;
+  va_start(arguments, format);
+  vsnprintf(text, sizeof text, format, arguments);
+  va_end(arguments);
+  for (size_t i = 0; i < set->warning_count; i++)
+    if (strcmp(set->warnings[i], text) == 0) return BLO_OK;
+  if (!blo_list_reserve(set->context, &set->warnings, set->warning_count, &set->warning_capacity))
+    return BLO_NO_MEMORY;
+  char *copy = blo_copy_text(set->context, text, strlen(text));
+  if (copy) set->warnings[set->warning_count++] = copy;
+  return copy ? BLO_OK : BLO_NO_MEMORY;
 }
 
 static blo_status damaged(blo_data_set *set, const char *label, const char *reason) {
@@ -245,51 +262,102 @@ static size_t numbered_column(const char *name, int64_t *number) {
   return name[start - 1] == '_' || name[start - 1] == '.' ? start - 1 : start;
 }
 
-static blo_status add_columns(blo_data_set *set, SourceFile *file, const char *name,
-                              size_t name_length, size_t first, size_t count, int rank) {
-  SourceArray *array = add_array(set, file, name, name_length);
-  if (!array || !set_label(set, array)) return BLO_NO_MEMORY;
+static blo_status add_column(blo_data_set *set, SourceFile *file, size_t column) {
+  const char *name = file->table.names[column];
+  SourceArray *array = add_array(set, file, name, strlen(name));
+  size_t *columns = blo_source_keep(set, sizeof *columns);
+  if (!array || !columns || !set_label(set, array)) return BLO_NO_MEMORY;
+  *columns = column;
   array->is_text = true;
-  array->column = first;
+  array->columns = columns;
+  array->column_count = 1;
+  array->rank = 1;
+  array->shape[0] = (int64_t)file->table.row_count;
+  array->elements = file->table.row_count;
+  return BLO_OK;
+}
+
+typedef struct NumberedColumn {
+  const char *name;
+  size_t stem; // characters of the name before the number
+  int64_t number;
+  size_t column;
+} NumberedColumn;
+
+// By stem, then by number, then as in the file.
+static int compare_numbered(const void *left, const void *right) {
+  const NumberedColumn *a = left, *b = right;
+  int order = strncmp(a->name, b->name, a->stem < b->stem ? a->stem : b->stem);
+  if (order) return order;
+  if (a->stem != b->stem) return a->stem < b->stem ? -1 : 1;
+  if (a->number != b->number) return a->number < b->number ? -1 : 1;
+  return (a->column > b->column) - (a->column < b->column);
+}
+
+// What is wrong with columns as the columns of one matrix: a number that is there twice, or one
+// that is not there.
+static char *numbering_flaw(blo_data_set *set, const NumberedColumn *columns, size_t count) {
+  char text[400] = "";
+  for (size_t i = 1; i < count && !text[0]; i++) {
+    const NumberedColumn *a = &columns[i - 1], *b = &columns[i];
+    if (a->number == b->number && strcmp(a->name, b->name) == 0)
+      snprintf(text, sizeof text, "column `%.100s` is there twice", a->name);
+    else if (a->number == b->number)
+      snprintf(text, sizeof text, "columns `%.100s` and `%.100s` have the same number", a->name,
+               b->name);
+    else if (b->number != a->number + 1)
+      snprintf(text, sizeof text, "no column `%.*s%" PRId64 "` lies between `%.100s` and `%.100s`",
+               a->stem > 100 ? 100 : (int)a->stem, a->name, a->number + 1, a->name, b->name);
+  }
+  char *flaw = text[0] ? blo_source_keep(set, strlen(text) + 1) : NULL;
+  return flaw ? strcpy(flaw, text) : NULL;
+}
+
+// Columns x0, x1, x2 ... (or from 1 on), in whatever order, are also the matrix x.
+static blo_status add_numbered(blo_data_set *set, SourceFile *file, const NumberedColumn *numbered,
+                               size_t count) {
+  SourceArray *array = add_array(set, file, numbered->name, numbered->stem);
+  size_t *columns = blo_source_keep(set, count * sizeof *columns);
+  if (!array || !columns || !set_label(set, array)) return BLO_NO_MEMORY;
+  for (size_t i = 0; i < count; i++) columns[i] = numbered[i].column;
+  array->flaw = numbering_flaw(set, numbered, count);
+  array->is_text = true;
+  array->columns = columns;
   array->column_count = count;
-  array->rank = rank;
+  array->rank = 2;
   array->shape[0] = (int64_t)file->table.row_count;
   array->shape[1] = (int64_t)count;
   array->elements = file->table.row_count * count;
   return BLO_OK;
 }
 
-// Columns x0, x1, x2 ... beside each other are also the matrix x.
-static blo_status add_numbered(blo_data_set *set, SourceFile *file, size_t *column) {
+static blo_status add_matrices(blo_data_set *set, SourceFile *file) {
   const CsvTable *table = &file->table;
-  int64_t first = 0, number = 0;
-  size_t start = *column, stem = numbered_column(table->names[start], &first);
-  while (*column < table->column_count) {
-    const char *name = table->names[*column];
-    if (numbered_column(name, &number) != stem || number != first + (int64_t)(*column - start) ||
-        memcmp(name, table->names[start], stem) != 0)
-      break;
-    ++*column;
+  NumberedColumn *all = blo_allocate_array(set->context, table->column_count, sizeof *all);
+  if (!all) return BLO_NO_MEMORY;
+  size_t count = 0;
+  for (size_t i = 0; i < table->column_count; i++) {
+    NumberedColumn column = {.name = table->names[i], .column = i};
+    column.stem = numbered_column(column.name, &column.number);
+    if (column.stem) all[count++] = column;
   }
-  return add_columns(set, file, table->names[start], stem, start, *column - start, 2);
+  if (count) qsort(all, count, sizeof *all, compare_numbered);
+  blo_status status = BLO_OK;
+  for (size_t first = 0, end; first < count && !status; first = end) {
+    const NumberedColumn *head = &all[first];
+    for (end = first + 1; end < count && all[end].stem == head->stem; end++)
+      if (memcmp(all[end].name, head->name, head->stem) != 0) break;
+    if (head->number <= 1) status = add_numbered(set, file, head, end - first);
+  }
+  blo_release(set->context, all);
+  return status;
 }
 
 static blo_status add_table(blo_data_set *set, SourceFile *file, const char *text, size_t length) {
   blo_status status = blo_csv_open(set->context, file->label, text, length, &file->table);
-  for (size_t i = 0; i < file->table.column_count && !status; i++) {
-    const char *name = file->table.names[i];
-    status = add_columns(set, file, name, strlen(name), i, 1, 1);
-  }
-  for (size_t i = 0; i < file->table.column_count && !status;) {
-    int64_t number;
-    bool starts = numbered_column(file->table.names[i], &number) && number <= 1;
-    if (starts) {
-      status = add_numbered(set, file, &i);
-    } else {
-      i++;
-    }
-  }
-  return status;
+  for (size_t i = 0; i < file->table.column_count && !status; i++)
+    status = add_column(set, file, i);
+  return status ? status : add_matrices(set, file);
 }
 
 // ---- which format ----
@@ -420,12 +488,9 @@ static blo_status add_file_of_folder(blo_data_set *set, const char *path, const 
     blo_release(set->context, array->label);
     blo_release(set->context, array);
   }
-  const char *text = blo_last_error(set->context)->text;
-  if (!blo_list_reserve(set->context, &set->warnings, set->warning_count, &set->warning_capacity))
-    return BLO_NO_MEMORY;
-  char *copy = blo_copy_text(set->context, text, strlen(text));
-  if (copy) set->warnings[set->warning_count++] = copy;
-  return copy ? BLO_OK : BLO_NO_MEMORY;
+  status = blo_source_warn(set, "%s", blo_last_error(set->context)->text);
+  if (!status) set->damaged_count = set->warning_count;
+  return status;
 }
 
 // Folders inside the folder give their name as the table of the files in them, one level deep.

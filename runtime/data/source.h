@@ -27,8 +27,10 @@ typedef struct SourceArray {
   char *member; // name inside the file; the file's stem where it holds a single array
   char *label;  // "train.npz:ytr"
   bool single;  // the file is this one array
-  bool is_text; // a range of columns of file->table
-  size_t column, column_count;
+  bool is_text; // columns of file->table
+  const size_t *columns;
+  size_t column_count;
+  const char *flaw; // why the columns make no matrix, or NULL
   blo_element element;
   bool fortran;
   int rank;
@@ -49,8 +51,8 @@ struct blo_data_set {
   size_t array_count, array_capacity;
   void **copies; // converted arrays handed out
   size_t copy_count, copy_capacity;
-  void **warnings; // texts about files of folders that were left out
-  size_t warning_count, warning_capacity;
+  void **warnings; // first those about files of folders that were left out: damaged_count
+  size_t warning_count, warning_capacity, damaged_count;
 };
 
 static inline SourceArray *blo_source_at(const blo_data_set *set, size_t index) {
@@ -67,6 +69,11 @@ blo_status blo_source_add_folder(blo_data_set *set, const char *path, const char
 SourceArray *blo_source_match(blo_data_set *set, const blo_data *declared);
 /// Refuses names of `name=FILE` that the program does not declare.
 blo_status blo_source_check_names(blo_data_set *set, const blo_program *program);
+/// Refuses numbered columns that make no matrix: a number that is missing, or there twice.
+blo_status blo_source_check_columns(blo_data_set *set, const SourceArray *array,
+                                    const blo_data *declared);
+/// Notes columns that no declaration uses though they look as if they belonged to one.
+blo_status blo_source_note_columns(blo_data_set *set, const blo_program *program);
 /// The shape that the array has for a declaration: its own, or with the last axes taken together
 /// when it has more axes than declared (images as rows of pixels). False when the ranks do not fit.
 bool blo_source_shape(const SourceArray *array, const blo_data *declared, int64_t *shape);
@@ -77,6 +84,10 @@ blo_status blo_source_read(blo_data_set *set, SourceArray *array, const blo_data
 /// Refuses NaN and infinity in data that was read: nothing that is computed from them is a number.
 blo_status blo_source_check_finite(blo_data_set *set, const SourceArray *array,
                                    const blo_data *declared, const void *data);
+
+/// Keeps a warning for the driver; one that is there already is not repeated.
+blo_status blo_source_warn(blo_data_set *set, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /// A copy kept by the set until it is freed; NULL when there is no memory.
 void *blo_source_keep(blo_data_set *set, size_t bytes);

@@ -4,10 +4,12 @@
 #include "report/results.h"
 #include "data/npz_write.h"
 #include <blo/data.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 typedef struct Text {
   blo_context *context;
@@ -150,7 +152,7 @@ static blo_status compare_programs(blo_instance *instance, const char *path,
       there_line++;
     while (line + (size_t)here_line < text.length && here[line + (size_t)here_line] != '\n')
       here_line++;
-    status = blo_fail(instance->context, BLO_BAD_DATA, "E0603",
+    status = blo_fail(instance->context, BLO_BAD_DATA, "E0903",
                       "%s is a checkpoint of another program: it says `%.*s`, this one `%.*s`",
                       path, there_line > 200 ? 200 : there_line, there + line,
                       here_line > 200 ? 200 : here_line, here + line);
@@ -223,7 +225,7 @@ static blo_status load_all(blo_instance *instance, const char *path, blo_data_se
   blo_status status = blo_data_get(set, "blo/program", BLO_U8, &identity);
   if (!status) status = blo_data_get(set, "blo/steps_and_seeds", BLO_I64, &made);
   if (status == BLO_BAD_DATA)
-    return blo_fail(instance->context, status, "E0604", "%s is no checkpoint", path);
+    return blo_fail(instance->context, status, "E0903", "%s is no checkpoint", path);
   if (!status) status = compare_programs(instance, path, &identity);
   if (status) return status;
   if (blo_array_count(&made) != 2 * count)
@@ -239,6 +241,11 @@ static blo_status load_all(blo_instance *instance, const char *path, blo_data_se
 
 blo_status blo_checkpoint_load(blo_instance *instance, const char *path) {
   blo_data_set *set;
+  if (access(path, R_OK) != 0) {
+    char reason[128];
+    if (strerror_r(errno, reason, sizeof reason) != 0) strcpy(reason, "it cannot be read");
+    return blo_fail(instance->context, BLO_BAD_ARGUMENT, "E0902", "%s: %s", path, reason);
+  }
   blo_status status = blo_data_load_file(instance->context, path, &set);
   if (status) return status;
   status = load_all(instance, path, set);

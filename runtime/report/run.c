@@ -495,10 +495,14 @@ static blo_status open_data(Run *run) {
     status = blo_data_load(run->context, options->sources, options->source_count, &run->data);
   if (options->data) run->all_data = options->data;
   if (run->data) run->all_data = run->data;
-  for (size_t i = 0; run->all_data && i < blo_data_warning_count(run->all_data); i++)
-    blo_print_message(options->errors, "warning", "E0604", blo_data_warning(run->all_data, i), "",
-                      "");
   return status;
+}
+
+// Files that were left out, and columns that nothing reads.
+static void warn_of_data(const Run *run) {
+  for (size_t i = 0; run->all_data && i < blo_data_warning_count(run->all_data); i++)
+    blo_print_message(run->options->errors, "warning", "W0601", blo_data_warning(run->all_data, i),
+                      "", "");
 }
 
 static blo_status open_instance(Run *run) {
@@ -518,7 +522,7 @@ static void warn_of_empty_data(const Run *run) {
     blo_shape_print(shape, sizeof shape, view.shape, (size_t)view.rank);
     snprintf(text, sizeof text, "the data for `%s` is empty: it has shape %s", declared->name,
              shape);
-    blo_print_message(run->options->errors, "warning", "E0601", text, declared->place,
+    blo_print_message(run->options->errors, "warning", "W0601", text, declared->place,
                       "means over no elements are not numbers");
   }
 }
@@ -589,7 +593,7 @@ static blo_status resume(Run *run) {
   for (size_t i = 0; i < run->program->stage_count && !status && options->has_seed; i++) {
     const StageRun *stage = &run->instance->stages[i];
     if (!stage->started || stage->seed == options->seed) continue;
-    status = blo_fail(run->context, BLO_BAD_ARGUMENT, "",
+    status = blo_fail(run->context, BLO_BAD_ARGUMENT, "E0903",
                       "--seed %" PRId64 ": the run in %s began with seed %" PRId64, options->seed,
                       options->resume, stage->seed);
     blo_fail_help(run->context, "leave --seed out, or begin anew without --resume");
@@ -605,6 +609,7 @@ static blo_status open_all(Run *run) {
   run->out = blo_copy_text(run->context, out, strlen(out));
   blo_status status = run->out ? open_data(run) : BLO_NO_MEMORY;
   if (!status) status = open_instance(run);
+  warn_of_data(run);
   if (!status) {
     run->raised = blo_allocate_array(run->context, run->program->note_count, sizeof *run->raised);
     status = run->raised ? check_files(run) : BLO_NO_MEMORY;

@@ -47,7 +47,7 @@ static Tensor *random_data(Arena *arena, int rank, const int64_t *shape, uint64_
   return t;
 }
 
-static const DimValue ridge_dims[] = {{"n", 20}, {"m", 12}, {"d", 3}};
+static const DimValue ridge_dims[] = {{"n", 20, false}, {"m", 12, false}, {"d", 3, false}};
 
 static void ridge_data(Fixture *f, Values *v) {
   Arena *arena = f->compilation->arena;

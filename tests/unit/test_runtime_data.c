@@ -175,6 +175,54 @@ static void test_csv(void **state) {
   assert_true(values[1] == 0.0);
 }
 
+// Columns of one matrix stand anywhere in the header; what makes no matrix, and what is left over,
+// is said.
+static void test_csv_columns(void **state) {
+  (void)state;
+  double values[6];
+  blo_data data = declare("x", BLO_F64, 2, size_nd, "f64[n, d]");
+  const char *const orders[] = {"x1,x0,y\n2,1,3\n5,4,6\n", "x0,y,x1\n1,3,2\n4,6,5\n",
+                                "y,x[2],x_1\n3,2,1\n6,5,4\n"};
+  for (size_t i = 0; i < sizeof orders / sizeof *orders; i++) {
+    write_text("t.csv", orders[i]);
+    assert_int_equal(read_one(path_of("t.csv"), &data, NULL, 0, values, 4), BLO_OK);
+    const double expected[] = {1.0, 2.0, 4.0, 5.0};
+    assert_memory_equal(values, expected, sizeof expected);
+  }
+  struct {
+    const char *header, *error;
+  } flaws[] = {
+      {"x0,x1,x3,y\n1,2,3,4\n",
+       "t.csv:1: no column `x2` lies between `x1` and `x3`, so the columns "
+       "`x0`, `x1`, ... make no matrix for `x` (ridge.blo:6:22)"},
+      {"\nx1,y,x1\n1,2,3\n", "t.csv:2: column `x1` is there twice, so the columns `x0`, `x1`, ... "
+                             "make no matrix for `x` (ridge.blo:6:22)"},
+      {"x_1,x0,x1\n1,2,3\n", "t.csv:1: columns `x_1` and `x1` have the same number, so the columns "
+                             "`x0`, `x1`, ... make no matrix for `x` (ridge.blo:6:22)"},
+  };
+  for (size_t i = 0; i < sizeof flaws / sizeof *flaws; i++) {
+    write_text("t.csv", flaws[i].header);
+    assert_int_equal(read_one(path_of("t.csv"), &data, NULL, 0, values, 4), BLO_BAD_DATA);
+    expect_error("E0601", flaws[i].error);
+  }
+  write_text("t.csv", "x0,x1,X2,xy\n1,2,3,4\n");
+  blo_data_set *set;
+  int64_t dims[8];
+  const char *const sources[] = {path_of("t.csv")};
+  blo_program program = {.name = "ridge.blo", .data = &data, .data_count = 1};
+  static const char *const names[] = {"n", "d"};
+  program.dims = names;
+  program.dim_count = 2;
+  assert_int_equal(blo_data_load(context, sources, 1, &set), BLO_OK);
+  for (int again = 0; again < 2; again++) // said once, however often dims are bound
+    assert_int_equal(blo_data_bind_dims(context, set, &program, NULL, 0, dims), BLO_OK);
+  assert_int_equal(blo_data_warning_count(set), 1);
+  assert_string_equal(blo_data_warning(set, 0),
+                      "t.csv:1: nothing reads the column `X2`, though called like those of `x` "
+                      "(ridge.blo:6:22)");
+  blo_data_free(set);
+}
+
 static void test_csv_refusals(void **state) {
   (void)state;
   blo_data_set *set;
@@ -468,6 +516,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(test_conversions, setup, teardown),
       cmocka_unit_test_setup_teardown(test_half_floats, setup, teardown),
       cmocka_unit_test_setup_teardown(test_csv, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_csv_columns, setup, teardown),
       cmocka_unit_test_setup_teardown(test_csv_refusals, setup, teardown),
       cmocka_unit_test_setup_teardown(test_idx, setup, teardown),
       cmocka_unit_test_setup_teardown(test_gzipped_text_and_npy, setup, teardown),

@@ -31,7 +31,9 @@ typedef struct blo_data_info {
 } blo_data_info;
 size_t blo_data_count(const blo_data_set *set);
 blo_data_info blo_data_describe(const blo_data_set *set, size_t index);
-/* Files of folders that could not be read and were left out: "old.npz is damaged: ...". */
+/* Files of folders that could not be read and were left out ("old.npz is damaged: ..."), and, once
+ * dims are bound, columns of tables that nothing reads though they are called like those of an
+ * array. */
 size_t blo_data_warning_count(const blo_data_set *set);
 const char *blo_data_warning(const blo_data_set *set, size_t index);
 /* Is `path` a file that was named as a source, or one that an array was read from? Writing to it
