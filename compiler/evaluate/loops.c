@@ -215,13 +215,13 @@ static bool attempt_loop(Evaluator *e, const LoopParts *p, Attempt *a) {
   bool weak = choose_dtypes(e, p, a, false);
   bool good = attempt_promoting(e, p, a);
   if (good || !weak || e->failed || diagnostics_errors(diagnostics) == errors) return good;
-  diagnostics_rewind(diagnostics, mark);
+  // What the first attempt said stays until the second one is good: a mistake is said once, and the
+  // second may be silent.
+  size_t said = diagnostics_mark(diagnostics);
   choose_dtypes(e, p, a, true);
-  if (attempt_promoting(e, p, a)) return true;
-  if (e->failed) return false;
-  diagnostics_rewind(diagnostics, mark);
-  choose_dtypes(e, p, a, false);
-  return attempt_promoting(e, p, a);
+  good = attempt_promoting(e, p, a);
+  diagnostics_rewind(diagnostics, good ? mark : said);
+  return good;
 }
 
 static Staged *finish_loop(Evaluator *e, const LoopParts *p, Attempt *a) {
