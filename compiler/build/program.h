@@ -100,6 +100,7 @@ typedef struct Argument {
   const Environment *environment;
   bool given;
   Staged *ready; // a sample value, when the definition is checked; else NULL
+  bool checked;  // against the bounds of the parameter
 } Argument;
 
 typedef struct Instance Instance;

@@ -352,7 +352,9 @@ static const Environment *bind_function(Evaluator *e, const Arguments *a, const 
   bool good = environment != NULL;
   for (int i = 0; good && i < s->param_count; i++) {
     Staged *value = fit_argument(e, a, i, f, environment, call);
-    good = !staged_is_poison(value);
+    good = !staged_is_poison(value) &&
+           evaluate_bounds(e, s->node->as.function.params.data[i], value,
+                           a->values[i] ? a->spans[i] : call->span, f->name);
     environment = environment_add(e, environment,
                                   s->node->as.function.params.data[i]->as.param.binding, value);
   }

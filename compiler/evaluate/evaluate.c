@@ -350,6 +350,57 @@ static bool known_truth(const Value *condition, bool *truth) {
   return true;
 }
 
+// The number that an argument is while the program is built.
+static bool known_number(const Staged *value, double *number) {
+  int64_t integer;
+  switch (value->kind) {
+  case STAGED_REAL:
+    *number = value->real;
+    return true;
+  case STAGED_INTEGER:
+    if (!dim_is_const(value->integer, &integer)) return false;
+    *number = (double)integer;
+    return true;
+  case STAGED_TENSOR:
+    return constant_number(value->tensor, number);
+  default:
+    return false;
+  }
+}
+
+static bool bound_holds(const Node *bound, double number) {
+  const Node *limit = bound->as.bound.number;
+  double other = limit->kind == EXPR_INT ? (double)limit->as.integer.value : limit->as.real.value;
+  switch (bound->as.bound.op) {
+  case BIN_GT:
+    return number > other;
+  case BIN_GE:
+    return number >= other;
+  case BIN_LT:
+    return number < other;
+  default:
+    return number <= other;
+  }
+}
+
+bool evaluate_bounds(Evaluator *e, const Node *param, const Staged *value, Span span,
+                     const char *owner) {
+  double number;
+  const NodeList *bounds = &param->as.param.bounds;
+  if (!bounds->count || staged_is_poison(value) || !known_number(value, &number)) return true;
+  for (size_t i = 0; i < bounds->count; i++) {
+    const Node *bound = bounds->data[i];
+    if (bound_holds(bound, number)) continue;
+    const Source *source = source_get(e->compilation->sources, bound->span.source);
+    Diagnostic *d = mistake(
+        e, E0703, span, "`%s` of `%s` has to be %.*s, and is %g", param->as.param.name.name, owner,
+        (int)(bound->span.end - bound->span.start), source->text + bound->span.start, number);
+    diagnostic_label(d, bound->span, "declared here");
+    return false;
+  }
+  return true;
+}
+
 void evaluate_ensure(Evaluator *e, const Node *node, const Environment *environment) {
   Staged *condition = evaluate(e, node->as.ensure.condition, environment, NULL);
   const char *word = node->as.ensure.warning ? "warn" : "ensure";

@@ -104,6 +104,10 @@ Staged *evaluate_list(Evaluator *e, const Node *node, const Environment *environ
 const Environment *evaluate_statements(Evaluator *e, const NodeList *statements,
                                        const Environment *environment);
 void evaluate_ensure(Evaluator *e, const Node *node, const Environment *environment);
+/// Holds the argument `value` at `span` against the bounds of its parameter, where it is a number
+/// that is known while the program is built. False after a message.
+bool evaluate_bounds(Evaluator *e, const Node *param, const Staged *value, Span span,
+                     const char *owner);
 Staged *cast_to(Evaluator *e, Staged *value, Dtype dtype, Span span);
 
 // ---- indices and comprehensions
@@ -202,8 +206,8 @@ void call_leave(Evaluator *e, const Dynamic *saved);
 
 // --- counting.c
 
-/// Counts from `count` on in `block`; gives the tally that stood before, for tally_close, which gives
-/// the count at the end. tally_runs: somebody asks how often what is evaluated now runs.
+/// Counts from `count` on in `block`; gives the tally that stood before, for tally_close, which
+/// gives the count at the end. tally_runs: somebody asks how often what is evaluated now runs.
 Tally tally_open(Evaluator *e, Block *block, Value *count);
 Value *tally_close(Evaluator *e, Tally outer);
 bool tally_runs(const Evaluator *e);

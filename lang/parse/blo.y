@@ -81,11 +81,11 @@ static void yyerror(const Span *place, Parser *parser, const char *message);
 %type <nodes> clauses_opt stage_items stage_items_opt settings settings_opt test_items
 %type <nodes> test_items_opt traits steps steps_opt moves set_params set_params_opt
 %type <nodes> set_functions set_functions_opt types exprs lets patterns binders indices arguments
-%type <nodes> arguments_opt data_items data_items_opt
+%type <nodes> arguments_opt data_items data_items_opt bounds
 %type <node> item import dims dim const struct data data_item field function param body block let
 %type <node> pattern level clause stage stage_item report solve setting setting_item test test_item
 %type <node> expect method trait state_variable step move optimizer set set_function set_param type
-%type <node> type_atom expr postfix atom index argument binder ensure shard rule
+%type <node> bound bound_number type_atom expr postfix atom index argument binder ensure shard rule
 %type <node> type_opt init_opt in_opt then_opt within_opt while_opt yield_opt data_extent_opt
 %type <ident> name name_opt as_opt
 %type <idents> names key dims_opt
@@ -189,8 +189,20 @@ param_list:
     param { $$ = (NodeList){0}; PUSH($$, $param); }
   | param_list COMMA param { $$ = $1; PUSH($$, $param); }
 ;
-param: name COLON type init_opt
-      { $$ = DECLARE(PART_PARAM, @$, param, .name = $name, .type = $type, .initial = $init_opt); } ;
+param: name COLON type bounds init_opt
+      { $$ = DECLARE(PART_PARAM, @$, param, .name = $name, .type = $type, .bounds = $bounds,
+                     .initial = $init_opt); } ;
+bounds: %empty { $$ = (NodeList){0}; } | bounds bound { $$ = $1; PUSH($$, $bound); } ;
+bound:
+    GT bound_number { $$ = NEW(PART_BOUND, @$, bound, .op = BIN_GT, .number = $2); }
+  | GE bound_number { $$ = NEW(PART_BOUND, @$, bound, .op = BIN_GE, .number = $2); }
+  | LT bound_number { $$ = NEW(PART_BOUND, @$, bound, .op = BIN_LT, .number = $2); }
+  | LE bound_number { $$ = NEW(PART_BOUND, @$, bound, .op = BIN_LE, .number = $2); }
+;
+bound_number:
+    INT { $$ = NEW(EXPR_INT, @$, integer, .value = $INT->integer); }
+  | REAL { $$ = NEW(EXPR_REAL, @$, real, .value = $REAL->real, .text = $REAL->text); }
+;
 body: ASSIGN expr SEMICOLON { $$ = $expr; } | block ;
 
 /* A block with a value.  `yield` belongs to loop bodies; elsewhere check refuses it. */

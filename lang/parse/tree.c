@@ -145,7 +145,10 @@ static void part_children(const Visit *v, const Node *n) {
     one(v, n->as.field.type), one(v, n->as.field.set), one(v, n->as.field.initial);
     break;
   case PART_PARAM:
-    one(v, n->as.param.type), one(v, n->as.param.initial);
+    one(v, n->as.param.type), all(v, n->as.param.bounds), one(v, n->as.param.initial);
+    break;
+  case PART_BOUND:
+    one(v, n->as.bound.number);
     break;
   case PART_SET_FUNCTION:
     one(v, n->as.set_function.body);
@@ -329,6 +332,7 @@ static const char *const plain_phrases[] = {
     [ITEM_TEST] = "a test",
     [ITEM_SHARD] = "a `shard`",
     [ITEM_RULE] = "a custom rule",
+    [PART_BOUND] = "a bound",
     [PART_TRAIT] = "a trait",
     [PART_SET_FUNCTION] = "a map of a set",
     [PART_BINDER] = "a binder",

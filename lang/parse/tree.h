@@ -66,8 +66,8 @@ typedef enum NodeKind {
   ITEM_IMPORT, ITEM_DIMS, ITEM_CONST, ITEM_STRUCT, ITEM_DATA, ITEM_FUNCTION, ITEM_LEVEL, ITEM_SOLVE,
   ITEM_STAGE, ITEM_TEST, ITEM_METHOD, ITEM_OPTIMIZER, ITEM_SET, ITEM_SHARD, ITEM_RULE,
   // parts of items
-  PART_DIM, PART_FIELD, PART_PARAM, PART_TRAIT, PART_SET_FUNCTION, PART_BINDER, PART_ARGUMENT,
-  NODE_FILE
+  PART_DIM, PART_FIELD, PART_PARAM, PART_BOUND, PART_TRAIT, PART_SET_FUNCTION, PART_BINDER,
+  PART_ARGUMENT, NODE_FILE
 } NodeKind;
 
 struct Node {
@@ -143,7 +143,8 @@ struct Node {
       bool exported; Ident name; IdentList dims; NodeList params; Node *result; Node *body; // EXPR_BLOCK or expr
       Binding *binding; Binding **dim_bindings; /* by check, one per dim */
     } function;
-    struct { Ident name; Node *type, *initial; Binding *binding; } param; // PART_PARAM
+    struct { Ident name; Node *type, *initial; NodeList bounds; Binding *binding; } param; // PART_PARAM
+    struct { BinaryOp op; Node *number; } bound;                      // PART_BOUND: `> 0`
     struct {
       bool upper; Ident name; Ident family; Node *family_of; NodeList clauses; Binding *binding;
       Binding *family_binding; /* by check */

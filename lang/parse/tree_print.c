@@ -70,6 +70,7 @@ static const char *const kind_names[] = {
     [PART_DIM] = "dim",
     [PART_FIELD] = "field",
     [PART_PARAM] = "param",
+    [PART_BOUND] = "bound",
     [PART_TRAIT] = "trait",
     [PART_SET_FUNCTION] = "set-function",
     [PART_BINDER] = "binder",
@@ -205,6 +206,9 @@ static void add_statement_words(TextBuffer *out, const Node *n) {
   case NODE_EXPECT_CODE:
     text_addf(out, " %s %s", n->as.expect_code.warning ? "warning" : "error",
               n->as.expect_code.code.name);
+    break;
+  case PART_BOUND:
+    add_name(out, operator_names[n->as.bound.op]);
     break;
   case PART_TRAIT:
     add_name(out, n->as.trait.first.name);

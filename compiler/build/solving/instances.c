@@ -5,6 +5,7 @@
 // time they are wanted, because a step size may depend on `iteration`. Names are looked up by the
 // kind that is asked for: `direct` may be a method and a solver at once.
 #include "build/program.h"
+#include "evaluate/staging.h"
 
 #include <string.h>
 
@@ -416,9 +417,12 @@ const Environment *instance_environment(Instance *instance) {
   Context *c = instance->context;
   const Environment *environment = NULL;
   for (int i = 0; i < instance->count; i++) {
-    const Argument *argument = &instance->arguments[i];
+    Argument *argument = &instance->arguments[i];
     if (argument->param->kind != PART_PARAM) continue;
     Staged *value = argument->ready ? argument->ready : argument_value(c, instance, argument);
+    if (!argument->checked && !argument->ready)
+      evaluate_bounds(c->e, argument->param, value, argument->value->span, instance_name(instance));
+    argument->checked = true; // environments are made for every step that is built
     environment = environment_add(c->e, environment, argument->param->as.param.binding, value);
   }
   return environment;
