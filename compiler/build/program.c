@@ -91,9 +91,21 @@ static bool check_blocks(Build *b, const NodeList *items, const char *stage, boo
   return ok;
 }
 
+// Where the solve block was chosen: on the command line, else nowhere but in the file.
+static Span chosen_span(Build *b) {
+  const char *solve = b->options->solve;
+  if (!solve || !*solve) return b->program->file->span;
+  if (!b->chosen.end) {
+    uint32_t length = (uint32_t)strlen(solve);
+    uint32_t source = sources_add(b->compilation->sources, "--solve", solve, length, false);
+    b->chosen = (Span){source, 0, length};
+  }
+  return b->chosen;
+}
+
 static bool check_solves(Build *b) {
   const NodeList *items = &b->program->file->as.file.items;
-  CheckTarget target = {.solve = b->options->solve, .span = b->program->file->span};
+  CheckTarget target = {.solve = b->options->solve, .span = chosen_span(b)};
   if (b->options->solve || !b->options->all_solves) return check_stage(b, &target);
   bool unnamed;
   bool ok = check_blocks(b, items, "main", &unnamed);
@@ -145,7 +157,7 @@ static bool build_stages(Build *b, Context *c) {
     Stage *stage = c->stages.data[i];
     const char *wanted = stage->node ? b->options->solve : solve_to_build(b);
     const char *solve = stage_solve_name(c, stage, wanted);
-    if (!stage_solver(c, stage, solve, b->program->file->span, NULL)) return false;
+    if (!stage_solver(c, stage, solve, chosen_span(b), NULL)) return false;
     stage_find_cold(c, stage);
     if (!stage_entries(c, stage, atoms, atom_count)) return false;
   }

@@ -319,6 +319,7 @@ struct Build {
   VEC(Field) fields;
   VEC(const Node *) dims; // PART_DIM of the user's file
   Map *overrides;         // SettingOverride -> its text as a file, read once
+  Span chosen;            // the text of --solve, once something was said about it
   Map *failed_items;      // definitions that were found wrong
   EntryList entries;
   VEC(OraclePoint) oracles; // of the present entry

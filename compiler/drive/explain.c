@@ -21,9 +21,10 @@ static void print_section(const char *section) {
     const char *end = strchr(line, '\n');
     int length = end ? (int)(end - line) : (int)strlen(line);
     if (line != section && line[0] == '#' && !example) return;
-    if (strncmp(line, "```", 3) == 0)
+    if (strncmp(line, "```", 3) == 0) {
       example = !example;
-    else
+      if (strncmp(line, "```blo-error", strlen("```blo-error")) == 0) printf("Wrong:\n");
+    } else
       printf("%s%.*s\n", example && length ? "    " : "", length, line);
     line += length + (end != NULL);
   }

@@ -325,8 +325,9 @@ static blo_status diverged(blo_instance *instance, StageRun *run, const char *wh
       divergence_place(instance->program, run->stage->name, what), (long long)run->iteration + 1,
       run->stage->name, what, isnan(value) ? "not a number" : "infinite");
   blo_fail_help(instance->context,
-                "take smaller steps, or `step = auto` for the lower optimizer; the state after "
-                "step %lld, the last one that is finite, was kept: its numbers may be huge",
+                "take smaller steps, or `step = auto` for the lower optimizer; or a level has no "
+                "minimum: is the sign of its objective right (`minimize`, `maximize`)? The state "
+                "after step %lld, the last one that is finite, was kept: its numbers may be huge",
                 (long long)run->iteration);
   return BLO_DIVERGED;
 }

@@ -10,7 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { DIRECTIONS = 16, NAME_BYTES = 96 };
+// A method whose adjoint is a state makes SETTLING steps at the start point before it is judged.
+enum { DIRECTIONS = 16, NAME_BYTES = 96, SETTLING = 2000 };
 
 typedef struct Check {
   blo_context *context;
@@ -23,8 +24,10 @@ typedef struct Check {
   size_t owned;                // leaves whose memory is the check's own
   size_t entries;              // of x
   double *gradients;           // count rows of `entries`
-  double residual;
-  bool single; // f32 or less
+  double residual, change;     // what the first method says of its point
+  double size;                 // of its hypergradient
+  bool single;                 // f32 or less
+  bool *warned;                // by note: whether the first method's point meets it
 } Check;
 
 // ---- x as one vector
@@ -80,14 +83,29 @@ static blo_status own_x(Check *c) {
 
 // ---- values
 
+// What the first method says of the point, before differences go elsewhere.
+static void keep_warnings(Check *c) {
+  const Runner *first = &c->runners[0];
+  const blo_program *program = first->program;
+  c->warned = blo_allocate_array(c->context, program->note_count + 1, sizeof *c->warned);
+  for (size_t i = 0; i < program->note_count && c->warned; i++)
+    c->warned[i] = program->notes[i].code[0] == 'W' && blo_note_last(first->instance, i) > 0;
+}
+
 static blo_status take_gradients(Check *c) {
   c->gradients = blo_allocate_array(c->context, c->count * c->entries, sizeof(double));
   if (!c->gradients) return BLO_NO_MEMORY;
   for (size_t m = 0; m < c->count; m++) {
     double numbers[JUDGED_COUNT];
+    c->runners[m].settling = SETTLING;
     blo_status status = blo_judge_at(&c->runners[m], c->leaves, numbers);
+    c->runners[m].settling = 0;
     if (status) return status;
-    if (!m) c->residual = numbers[JUDGED_RESIDUAL];
+    if (!m) {
+      c->residual = numbers[JUDGED_RESIDUAL];
+      c->change = numbers[JUDGED_CHANGE];
+      keep_warnings(c);
+    }
     size_t entry = 0;
     for (size_t i = 0; i < c->x_leaves; i++) {
       const blo_array *part = blo_judged_hypergradient(&c->runners[m], i);
@@ -183,10 +201,36 @@ static void print_rows(const Check *c, const double *directions, const double *s
   }
 }
 
-static const char *how_exact(bool good) {
-  return good ? ""
-              : "; a method that is exact at a solution needs it small (more `lower.iters`), one "
-                "that is biased never agrees";
+// Whether there was something to tell.
+static bool tell_warnings(const Check *c) {
+  const blo_program *program = c->runners[0].program;
+  bool any = false;
+  for (size_t i = 0; i < program->note_count && c->warned; i++) {
+    if (!c->warned[i]) continue;
+    any = true;
+    printf("%s: warning[%s]: %s\n", program->notes[i].place, program->notes[i].code,
+           program->notes[i].text);
+  }
+  return any;
+}
+
+// Where a gap may come from: the lower solve, states that have not settled, or the method itself.
+static void tell_cause(const Check *c, double tolerance) {
+  double small = c->single ? 1e-3 : 1e-6;
+  if (c->residual > small)
+    printf("  a method that is exact at a solution needs it small: more `lower.iters`, or another "
+           "step\n");
+  else if (c->change > tolerance * c->size)
+    printf(
+        "  the states of the method have not settled: after %d steps at this x the hypergradient "
+        "still changes by %.1e a step; try another `method.step`\n",
+        SETTLING, c->change);
+  else if (isfinite(c->residual))
+    printf(
+        "  the lower problem is solved, so the gap is the method's own: a bias (one_step, "
+        "truncated, a series cut at `terms`, a penalty), a random estimate that is right only in "
+        "the mean (bsa, ttsa, zo), or an adjoint that is not solved (the report "
+        "adjoint_residual)\n");
 }
 
 static blo_status tell(Check *c, const double *directions, const double *slopes, size_t rows) {
@@ -196,10 +240,17 @@ static blo_status tell(Check *c, const double *directions, const double *slopes,
   for (size_t r = 0; r < rows; r++) scale = fmax(scale, fabs(slopes[r]));
   print_rows(c, directions, slopes, rows, scale > 0.0 ? scale : 1.0, &worst);
   bool good = worst <= tolerance;
-  printf("%s %s with differences: the largest gap is %.1e, the tolerance %.1e\n",
-         c->methods[0].name, good ? "agrees" : "does NOT agree", worst, tolerance);
+  for (size_t k = 0; k < c->entries; k++) c->size = fmax(c->size, fabs(c->gradients[k]));
+  if (good && scale == 0.0 && c->size == 0.0)
+    printf("%s and differences are 0 everywhere: they agree, but nothing was verified; begin where "
+           "F changes with the upper variables\n",
+           c->methods[0].name);
+  else
+    printf("%s %s with differences: the largest gap is %.1e, the tolerance %.1e\n",
+           c->methods[0].name, good ? "agrees" : "does NOT agree", worst, tolerance);
   if (isfinite(c->residual)) // families of lower problems have one for each row, and tell none
-    printf("|f_y| at the lower solution is %.1e%s\n", c->residual, how_exact(good));
+    printf("lower_residual at the lower solution is %.1e\n", c->residual);
+  if (!tell_warnings(c) && !good) tell_cause(c, tolerance);
   fflush(stdout);
   return good ? BLO_OK : BLO_NOT_CONVERGED;
 }
@@ -257,6 +308,7 @@ int blo_check_gradients(const blo_competitor *methods, size_t count,
   for (size_t i = 0; i < c.owned; i++) blo_release(c.context, c.leaves[i].data);
   blo_release(c.context, c.leaves);
   blo_release(c.context, c.gradients);
+  blo_release(c.context, c.warned);
   for (size_t m = 0; m < count && c.runners; m++) blo_runner_close(&c.runners[m]);
   blo_release(c.context, c.runners);
   return status ? BLO_EXIT_ERROR : BLO_EXIT_OK;

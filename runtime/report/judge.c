@@ -104,7 +104,9 @@ blo_status blo_judge_at(Runner *judge, const blo_array *leaves, double *numbers)
   size_t count = 0;
   for (size_t i = 0; i < entry->input_count; i++)
     if (entry->inputs[i].role == BLO_ROLE_ARGUMENT)
-      inputs[count++] = leaves[entry->inputs[i].index];
+      inputs[count++] = entry->inputs[i].index < 0
+                            ? (blo_array){.dtype = BLO_I64, .data = &judge->settling}
+                            : leaves[entry->inputs[i].index];
   for (int i = 0; i < JUDGED_COUNT; i++) judge->numbers[i] = nothing;
   blo_status status = blo_call_entry(judge->instance, judge->entry, inputs, count, judge->outputs,
                                      entry->output_count);

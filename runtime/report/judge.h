@@ -1,5 +1,6 @@
 // Judging points of a problem from outside of a run: what F is at the lower solution, and how far
-// from stationary the point is. Uses the entries `stage.value` that comparisons and checks have built.
+// from stationary the point is. Uses the entries `stage.value` that comparisons and checks have
+// built.
 #ifndef BLO_REPORT_JUDGE_H
 #define BLO_REPORT_JUDGE_H
 
@@ -8,12 +9,13 @@
 
 /// What a value entry tells, in the order of its outputs' indices.
 typedef enum Judged {
-  JUDGED_OBJECTIVE,    // F(x, y) at the given point
-  JUDGED_VALUE,        // F at the lower solution that is found from the declared start
-  JUDGED_STATIONARITY, // norm of x - project(x - hypergradient) there
-  JUDGED_RESIDUAL,     // norm of f_y there
-  JUDGED_OWN_RESIDUAL, // norm of y - project(y - f_y) at the given point; NaN under constraints
+  JUDGED_OBJECTIVE,     // F(x, y) at the given point
+  JUDGED_VALUE,         // F at the lower solution that is found from the declared start
+  JUDGED_STATIONARITY,  // norm of x - project(x - hypergradient) there
+  JUDGED_RESIDUAL,      // norm of y - prox(y - f_y) there; under constraints of the Lagrangian
+  JUDGED_OWN_RESIDUAL,  // norm of y - prox(y - f_y) at the given point; NaN under constraints
   JUDGED_INFEASIBILITY, // largest violation of a constraint there; NaN without constraints
+  JUDGED_CHANGE,        // of the hypergradient in its last step; NaN where the method has no states
   JUDGED_COUNT
 } Judged;
 
@@ -26,6 +28,8 @@ typedef struct Runner {
   void *buffers;      // of the entry's arrays
   blo_array *outputs; // one per output of the entry
   double numbers[JUDGED_COUNT];
+  int64_t settling; // steps that the method's states make at each point, at most, before they are
+                    // judged
 } Runner;
 
 /// Opens with data. The stage is the last one of two levels, or the last one where there is none.

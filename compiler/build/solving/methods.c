@@ -568,21 +568,63 @@ bool method_accepts(const Node *method, const char *first, const char *second) {
   return false;
 }
 
-enum { NAMED_METHODS = 3 };
+enum { NAMED_METHODS = 3, SAME_FAMILY = 2 };
+
+// Whether nothing that the stage declares rules the method out.
+static bool method_takes(const Stage *stage, const Node *method) {
+  const Level *lower = &stage->lower;
+  for (size_t i = 0; i < lower->constraints.count; i++) {
+    bool equality = constraint_is_equality(lower->constraints.data[i]);
+    if (!method_accepts(method, equality ? "equality" : "coupled", "constraints")) return false;
+  }
+  if (lower->proxes.count && !method_accepts(method, "nonsmooth", "lower")) return false;
+  if (level_has_sets(lower) && !method_accepts(method, "projected", "lower")) return false;
+  if (stage->upper.updates.count && !method_accepts(method, "discrete", "upper")) return false;
+  return !stage->above || method_accepts(method, "levels", NULL);
+}
+
+// How near a method is to the one that was asked for: what both accept; one that stands in the same
+// file is of its family.
+static int method_nearness(const Node *method, const Node *wanted) {
+  int near = 0;
+  if (!wanted) return near;
+  for (size_t i = 0; i < method->as.method.traits.count; i++) {
+    const Node *trait = method->as.method.traits.data[i];
+    if (trait->kind == PART_TRAIT)
+      near += method_accepts(wanted, trait->as.trait.first.name, trait->as.trait.second.name);
+  }
+  return near + (method->span.source == wanted->span.source ? SAME_FAMILY : 0);
+}
+
+// The nearest first; of equally near ones in the order of the library.
+static void insert_method(const Node **best, int *nearness, const Node *method, int near) {
+  int at = NAMED_METHODS;
+  while (at > 0 && (!best[at - 1] || nearness[at - 1] < near)) at--;
+  for (int i = NAMED_METHODS - 1; i > at; i--) {
+    best[i] = best[i - 1];
+    nearness[i] = nearness[i - 1];
+  }
+  if (at == NAMED_METHODS) return;
+  best[at] = method;
+  nearness[at] = near;
+}
 
 const char *methods_that_accept(Context *c, const char *first, const char *second) {
-  TextBuffer list = text_buffer(c->build->arena);
   const NodeList *files = &c->build->program->files;
-  int count = 0;
+  const Node *wanted = c->stage && c->stage->method ? c->stage->method->node : NULL;
+  const Node *best[NAMED_METHODS] = {NULL};
+  int nearness[NAMED_METHODS], count = 0;
   for (size_t i = 0; i < files->count; i++)
     for (size_t k = 0; k < files->data[i]->as.file.items.count; k++) {
       const Node *item = files->data[i]->as.file.items.data[k];
       if (item->kind != ITEM_METHOD || !method_accepts(item, first, second)) continue;
-      if (c->stage && c->stage->above && !method_accepts(item, "levels", NULL)) continue;
-      if (count < NAMED_METHODS)
-        text_addf(&list, "%s%s", count ? ", " : "", item->as.method.name.name);
+      if (c->stage && !method_takes(c->stage, item)) continue;
+      insert_method(best, nearness, item, method_nearness(item, wanted));
       count++;
     }
+  TextBuffer list = text_buffer(c->build->arena);
+  for (int i = 0; i < NAMED_METHODS && best[i]; i++)
+    text_addf(&list, "%s%s", i ? ", " : "", best[i]->as.method.name.name);
   if (count > NAMED_METHODS) text_add(&list, " and others");
   return count ? text_string(&list) : NULL;
 }
@@ -597,7 +639,7 @@ void method_refuse(Context *c, const char *what, Span span, const char *label, c
   if (others)
     diagnostic_help(d, "methods that do: %s", others);
   else
-    diagnostic_help(d, "no method of the library does yet");
+    diagnostic_help(d, "no method of the library accepts all that this problem has");
 }
 
 // Inequalities and equalities are asked for one by one.

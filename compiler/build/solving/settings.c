@@ -259,6 +259,36 @@ static void suggest_stage(const Context *c, Diagnostic *d, const Setting *settin
   }
 }
 
+// `bottom.method`, where `bottom` is what is solved and its settings stand under another name.
+static const Stage *find_nested(const Stage *stage, const char *key) {
+  for (size_t i = 0; i < stage->nested.count; i++) {
+    const Stage *nested = stage->nested.data[i];
+    const char *name = nested->lower.node ? nested->lower.node->as.level.name.name : NULL;
+    size_t length = name ? strlen(name) : 0;
+    if (length && strncmp(key, name, length) == 0 && key[length] == '.') return nested;
+    const Stage *below = find_nested(nested, key);
+    if (below) return below;
+  }
+  return NULL;
+}
+
+static void suggest_level(const Context *c, Diagnostic *d, const Setting *setting) {
+  for (size_t i = 0; i < c->stages.count; i++) {
+    const Stage *nested = find_nested(c->stages.data[i], setting->key);
+    const char *rest = strchr(setting->key, '.');
+    if (!nested || !rest || !nested->method) continue;
+    const char *name = nested->lower.node->as.level.name.name;
+    if (nested->key && strcmp(nested->key, name) == 0) continue;
+    diagnostic_help(d,
+                    "did you mean `%s%s`? The settings that say how `%s` is solved stand under "
+                    "the level above it%s%s",
+                    nested->key ? nested->key : "", nested->key ? rest : rest + 1, name,
+                    nested->key ? "" : ", which has the plain keys",
+                    nested->nested.count ? "" : "; nothing lies below this one");
+    return;
+  }
+}
+
 // A `--set` without a stage is laid over all: it is said once, and only when no stage reads it.
 static bool settled_elsewhere(const Context *c, const Settings *settings, const Setting *setting) {
   bool before = true;
@@ -279,5 +309,6 @@ void settings_warn_unread(Context *c, const Settings *settings) {
     Diagnostic *d = report(build_diagnostics(c->build), W0501, setting->span,
                            "nothing reads the setting `%s` here", setting->key);
     suggest_stage(c, d, setting);
+    suggest_level(c, d, setting);
   }
 }

@@ -21,14 +21,25 @@ static void add_solves(const Context *c, const Stage *stage, bool alone, TextBuf
   }
 }
 
+static bool has_unnamed_solve(const Context *c, const Stage *stage) {
+  const NodeList *items = stage_items(c, stage);
+  for (size_t i = 0; i < items->count; i++)
+    if (items->data[i]->kind == ITEM_SOLVE && !items->data[i]->as.solve.name.name) return true;
+  return false;
+}
+
 static void list_solves(Context *c, const Stage *stage, Diagnostic *d) {
   TextBuffer names = text_buffer(c->build->arena);
   bool alone = c->stages.count == 1;
   add_solves(c, stage, alone, &names);
   for (size_t i = 0; i < c->stages.count; i++)
     if (c->stages.data[i] != stage) add_solves(c, c->stages.data[i], alone, &names);
+  bool unnamed = has_unnamed_solve(c, stage);
   if (*text_string(&names))
-    diagnostic_help(d, "the named ones are %s", text_string(&names));
+    diagnostic_help(d, "the named ones are %s%s", text_string(&names),
+                    unnamed ? "; the unnamed one runs without `--solve`" : "");
+  else if (unnamed)
+    diagnostic_help(d, "there is just the unnamed one, which runs without `--solve`");
   else
     diagnostic_help(d, "write `solve { method = ...; lower = ...; upper = ...; }`");
 }
@@ -181,6 +192,37 @@ bool stage_solver(Context *c, Stage *stage, const char *solve, Span span, const 
   return ok;
 }
 
+// Of an upper optimizer that moves nothing the number of steps may still count; a lower one serves
+// those who judge the method.
+static void warn_idle_optimizer(Context *c, const Stage *stage, const char *key,
+                                const Instance *optimizer) {
+  bool upper = optimizer == stage->upper_optimizer;
+  const char *method = instance_name(stage->method);
+  bool counts = upper && optimizer->iterations && stage->iterations == optimizer->iterations &&
+                !settings_find((Settings *)(uintptr_t)&stage->settings, "iters");
+  Diagnostic *d = report(build_diagnostics(c->build), W0501, optimizer->span, "`%s` %s", method,
+                         counts  ? "moves x itself: of `upper` only `iters` counts"
+                         : upper ? "moves x itself and never uses the `upper` optimizer"
+                                 : "makes its own lower steps: a run never uses `lower`");
+  int64_t steps;
+  if (counts && dim_is_const(stage->iterations, &steps))
+    diagnostic_help(
+        d,
+        "write `iters = %lld;` in the solve block instead of `upper`; the length of its "
+        "steps is a setting of `%s`",
+        (long long)steps, method);
+  else if (counts)
+    diagnostic_help(d, "write `iters = ...;` in the solve block instead of `upper`");
+  else if (upper)
+    diagnostic_help(d, "take it away; the length of its steps is a setting of `%s`", method);
+  else
+    diagnostic_help(d,
+                    "`bloc check --gradients`, `compare` and tests solve the lower problem with "
+                    "it: keep it for them, or give it only there (`--set '%s=...'`, `%s = ...;` "
+                    "in a test)",
+                    key, key);
+}
+
 void stage_warn_unread(Context *c, const Stage *stage) {
   settings_warn_unread(c, &stage->settings);
   for (size_t i = 0; i < stage->nested.count; i++) stage_warn_unread(c, stage->nested.data[i]);
@@ -188,9 +230,7 @@ void stage_warn_unread(Context *c, const Stage *stage) {
     const char *key;
     const Instance *instance;
   } optimizers[] = {{"upper", stage->upper_optimizer}, {"lower", stage->lower_optimizer}};
-  for (int i = 0; i < 2; i++) {
-    if (!optimizers[i].instance || optimizers[i].instance->used || stage->single) continue;
-    report(build_diagnostics(c->build), W0501, optimizers[i].instance->span,
-           "`%s` never uses the `%s` optimizer", instance_name(stage->method), optimizers[i].key);
-  }
+  for (int i = 0; i < 2; i++)
+    if (optimizers[i].instance && !optimizers[i].instance->used && !stage->single)
+      warn_idle_optimizer(c, stage, optimizers[i].key, optimizers[i].instance);
 }
