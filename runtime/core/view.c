@@ -28,6 +28,20 @@ blo_status blo_view_leaf(blo_instance *instance, size_t stage, const char *name,
                   run->started ? "no variable" : "no state yet, so no", name);
 }
 
+blo_status blo_view_before(blo_instance *instance, size_t stage, const char *name,
+                           blo_array *view) {
+  StageRun *run;
+  blo_status status = blo_view_leaf(instance, stage, name, view);
+  if (!status) status = blo_find_stage(instance, stage, &run);
+  if (status) return status;
+  if (!run->stepped)
+    return blo_fail(instance->context, BLO_BAD_ARGUMENT, "", "stage %s has made no step",
+                    run->stage->name);
+  const char *now = block_of(run, GROUP_STATE);
+  view->data = run->blocks[GROUP_STATE][!run->current[GROUP_STATE]] + ((char *)view->data - now);
+  return BLO_OK;
+}
+
 static blo_status find_report(blo_instance *instance, const blo_report *reports, size_t count,
                               const size_t *offsets, char *block, bool known, const char *name,
                               blo_array *view) {

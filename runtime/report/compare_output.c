@@ -289,11 +289,23 @@ static size_t longest_run(const Comparison *c, size_t competitor) {
   return longest;
 }
 
-// A gap of 0 has no place on a logarithmic axis, and one within the rounding of the best value says
-// no more than that: both are drawn at that rounding.
-static void median_curve(const Comparison *c, size_t competitor, double least, double *rows,
-                         size_t count) {
+// The best value is a point of some run, which so has a gap of 0 there: how far it is from the best
+// of the problem is known no better than by what that run still moved on its way to it, nor than by
+// rounding. Gaps below are drawn at that floor.
+static double gap_floor(const Comparison *c, double least) {
   double rounding = fmax(fabs(least) * 0x1p-52, 0x1p-1000);
+  size_t judged = (size_t)blo_compare_judged_by(c);
+  for (size_t i = 0; i < c->count * c->seeds; i++)
+    for (size_t k = 1; k < c->runs[i].count; k++) {
+      const double *point = c->runs[i].points + COMPARE_COLUMNS * k;
+      double moved = fabs(point[judged] - point[judged - COMPARE_COLUMNS]);
+      if (point[judged] == least && isfinite(moved)) return fmax(moved, rounding);
+    }
+  return rounding;
+}
+
+static void median_curve(const Comparison *c, size_t competitor, double least, double floor,
+                         double *rows, size_t count) {
   for (size_t k = 0; k < count; k++) {
     int64_t at = (int64_t)k;
     double gap = fabs(blo_compare_median(c, competitor, at, blo_compare_judged_by(c)) - least);
@@ -301,12 +313,14 @@ static void median_curve(const Comparison *c, size_t competitor, double least, d
     rows[3 * k + 1] = blo_compare_median(c, competitor, at, COMPARE_GRADIENTS) +
                       blo_compare_median(c, competitor, at, COMPARE_HVPS) +
                       blo_compare_median(c, competitor, at, COMPARE_MIXED);
-    rows[3 * k + 2] = isnan(gap) ? nothing : fmax(gap, rounding);
+    rows[3 * k + 2] = isnan(gap) ? nothing : fmax(gap, floor);
   }
 }
 
 blo_status blo_compare_write_plot(const Comparison *c, const char *path) {
-  double least = blo_compare_best(c);
+  double least = blo_compare_best(c), floor = gap_floor(c, least);
+  char title[96];
+  snprintf(title, sizeof title, "Distance from the best value found, down to %.1e", floor);
   PlotCurve *curves = blo_allocate_array(c->context, 2 * c->count, sizeof *curves);
   double **rows = blo_allocate_array(c->context, c->count, sizeof *rows);
   blo_status status = curves && rows ? BLO_OK : BLO_NO_MEMORY;
@@ -317,14 +331,13 @@ blo_status blo_compare_write_plot(const Comparison *c, const char *path) {
       status = BLO_NO_MEMORY;
       break;
     }
-    median_curve(c, i, least, rows[i], count);
+    median_curve(c, i, least, floor, rows[i], count);
     const char *name = c->competitors[i].name;
     curves[i] = (PlotCurve){name, rows[i], rows[i] + 2, count, 3};
     curves[c->count + i] = (PlotCurve){name, rows[i] + 1, rows[i] + 2, count, 3};
   }
-  PlotPanel panels[] = {
-      {"Distance from the best value", "seconds", false, curves, c->count},
-      {"Distance from the best value", "oracle calls", true, curves + c->count, c->count}};
+  PlotPanel panels[] = {{title, "seconds", false, curves, c->count},
+                        {title, "oracle calls", true, curves + c->count, c->count}};
   if (!status) status = blo_plot_write(c->context, path, c->options->title, panels, 2);
   for (size_t i = 0; i < c->count && rows; i++) blo_release(c->context, rows[i]);
   blo_release(c->context, rows);

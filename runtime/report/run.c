@@ -23,6 +23,9 @@
 
 enum { SMALL_VECTOR = 8, OBJECTIVE_COLUMNS = 3 };
 
+// What a variable at rest moves by, of its length.
+static const double RESTING = 1e-6;
+
 // In which steps of the present stage a warning was raised. One that a report raises judges where
 // the run stands then; so what is told is the verdict of the last report.
 typedef struct Raised {
@@ -317,17 +320,35 @@ static void print_remark(const Run *run, size_t report, char *text, size_t bytes
   snprintf(text, bytes, "   (step %.0f: %s)", first[0], number);
 }
 
-// Final reports, and the variables that are small enough to read.
-static void print_results(const Run *run) {
+// How far the last step moved a variable, where that is more than its last digits: it has not come
+// to rest, and lower variables are the answer to the upper ones before the move.
+static void print_move(const Run *run, const blo_array *view, char *text, size_t bytes) {
+  blo_array before;
+  double moved = 0.0, size = 0.0;
+  text[0] = '\0';
+  if (blo_view_before(run->instance, run->stage, view->name, &before)) return;
+  for (size_t i = 0; i < blo_array_count(view); i++) {
+    double now = blo_array_element(view, i), change = now - blo_array_element(&before, i);
+    moved += change * change;
+    size += now * now;
+  }
+  if (isfinite(moved) && moved > RESTING * RESTING * size)
+    snprintf(text, bytes, "   (moved by %.2g in the last step)", sqrt(moved));
+}
+
+// Final reports, and the variables that are small enough to read. `whole`: the last step succeeded.
+static void print_results(const Run *run, bool whole) {
   const blo_stage *stage = &run->program->stages[run->stage];
   blo_array view;
+  char remark[96];
   for (size_t i = 0; i < stage->state_count; i++) {
     if (stage->state[i].result &&
-        !blo_view_leaf(run->instance, run->stage, stage->state[i].name, &view))
-      print_named(run, &view, "");
+        !blo_view_leaf(run->instance, run->stage, stage->state[i].name, &view)) {
+      if (whole) print_move(run, &view, remark, sizeof remark);
+      print_named(run, &view, whole ? remark : "");
+    }
   }
   for (size_t i = 0; i < stage->report_count; i++) {
-    char remark[96];
     print_remark(run, i, remark, sizeof remark);
     if (!blo_view_report(run->instance, run->stage, stage->reports[i].name, &view))
       print_named(run, &view, remark);
@@ -428,7 +449,7 @@ static blo_status run_stage(Run *run) {
   if (finished) print_error(run);
   if (!status) status = finished;
   log_stage_end(run, status, message);
-  print_results(run);
+  print_results(run, !failed);
   return status;
 }
 

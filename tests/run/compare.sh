@@ -25,6 +25,8 @@ expect 'truncated(last = 5)' 210 50 50
 
 [ "$(wc -l <"$scratch/a.csv")" -eq $((1 + 6 * 2 * 6)) ] || fail "the table has $(wc -l <"$scratch/a.csv") lines"
 grep -q '</svg>' "$scratch/a.svg" || fail "no plot"
+# The best run's own last move is the least gap that is drawn.
+grep -qE 'Distance from the best value found, down to [1-9]\.[0-9]e-(0[1-9]|1[0-5])' "$scratch/a.svg" || fail "no floor: $(grep Distance "$scratch/a.svg")"
 
 # Values do not depend on what else is compared.
 compare --seeds 1 --points 5 --out "$scratch/b.csv" --with 'soba()' >/dev/null

@@ -81,7 +81,52 @@ wants 1 'of stage main: `x` is not finite' test "$scratch/run.blo"
 wants 1 'error[E0704]: an index is out of range' test "$scratch/run.blo"
 wants 1 '1 passed, 3 failed' test "$scratch/run.blo"
 
+# A solve block that is not there: at the words of the command line, with those that are.
+cat >"$scratch/solves.blo" <<'END'
+blo 1;
+upper { var x: f64 = 0.3;  minimize (y - 1.0)^2 + 0.1 * x^2; }
+lower { var y: f64 = 0.5;  minimize (y - x)^2; }
+solve { method = implicit();  lower = gd(step = 0.3, iters = 30);  upper = gd(step = 0.1, iters = 6); }
+solve fast { method = soba();  lower = gd(step = 0.3, iters = 30);  upper = gd(step = 0.1, iters = 6); }
+END
+wants 1 ' --> --solve:1:1' run "$scratch/solves.blo" --solve foo
+wants 1 'the named ones are fast; the unnamed one runs without `--solve`' run "$scratch/solves.blo" --solve foo
+
+# Optimizers that a run never uses, and what of them counts; settings under the wrong level.
+out=(--quiet --out "$scratch/out.npz")
+wants 0 '`soba` makes its own lower steps: a run never uses `lower`' run "$scratch/solves.blo" --solve fast "${out[@]}"
+wants 0 'write `iters = 6;` in the solve block instead of `upper`' run "$scratch/solves.blo" "${out[@]}" --set 'method=meha()'
+wants 0 '`meha` moves x itself and never uses the `upper` optimizer' run "$scratch/solves.blo" "${out[@]}" --set 'method=meha()' --set iters=6
+"$bloc" run "$scratch/solves.blo" "${out[@]}" 2>&1 | grep -q W0501 && fail "implicit uses both"
+cat >"$scratch/three.blo" <<'END'
+blo 1;
+upper { var x: f64 = 0.0;  minimize 0.5 * (x - 3.0)^2 + 0.5 * z^2 + 0.5 * y^2; }
+lower mid {
+  var y: f64 = 0.0;
+  minimize 0.5 * (y - 1.0)^2 + 0.5 * (z - x)^2;
+  lower bottom { var z: f64 = 0.0;  minimize 0.5 * (z - x)^2 + 0.5 * (z - y)^2; }
+}
+solve {
+  method = implicit();  lower = gd(step = 0.5, iters = 100);  upper = gd(step = 0.3, iters = 200);
+  mid.method = implicit();  mid.lower = gd(step = 0.3, iters = 100);
+}
+END
+wants 0 'did you mean `mid.method`?' check "$scratch/three.blo" --set 'bottom.method=unroll()'
+wants 0 'did you mean `mid.lower.iters`?' check "$scratch/three.blo" --set 'bottom.lower.iters=3'
+
+# A lower level that is maximised by mistake.
+sed 's/minimize (y - x)^2/maximize (y - x)^2/; s/iters = 30/iters = 3000/' "$scratch/solves.blo" >"$scratch/sign.blo"
+wants 4 'is the sign of its objective right' run "$scratch/sign.blo" "${out[@]}"
+
+# How far what is printed has come to rest.
+output=$("$bloc" run "$scratch/solves.blo" --out "$scratch/out.npz" 2>/dev/null)
+grep -qE '^x = [0-9.]+   \(moved by 0\.[0-9]+ in the last step\)$' <<<"$output" || fail "a variable that moves: $output"
+output=$("$bloc" run "$scratch/solves.blo" --out "$scratch/out.npz" --set upper.iters=1000 2>/dev/null)
+grep -qE '^x = 0\.909091$' <<<"$output" || fail "a variable at rest: $output"
+
 # Explaining.
+output=$("$bloc" explain E0402)
+grep -q '^Wrong:$' <<<"$output" && grep -q '^Instead:$' <<<"$output" || fail "two programs without a word: $output"
 wants 0 'E0301 shapes do not fit' explain e0301
 wants 2 'did you mean `E0301`' explain E301
 wants 2 'one code' explain E0301 E0302

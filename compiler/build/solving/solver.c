@@ -217,10 +217,10 @@ static void warn_idle_optimizer(Context *c, const Stage *stage, const char *key,
     diagnostic_help(d, "take it away; the length of its steps is a setting of `%s`", method);
   else
     diagnostic_help(d,
-                    "`bloc check --gradients`, `compare` and tests solve the lower problem with "
-                    "it: keep it for them, or give it only there (`--set '%s=...'`, `%s = ...;` "
-                    "in a test)",
-                    key, key);
+                    "%s`compare` and tests solve the lower problem with it: keep it for them, or "
+                    "give it only there (`--set '%s=...'`, `%s = ...;` in a test)",
+                    method_moves_x(stage->method->node) ? "" : "`bloc check --gradients`, ", key,
+                    key);
 }
 
 void stage_warn_unread(Context *c, const Stage *stage) {

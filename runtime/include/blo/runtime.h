@@ -130,6 +130,8 @@ blo_status blo_call_entry(blo_instance *instance, const char *name, const blo_ar
 /* ---- reading ---- */
 
 blo_status blo_view_leaf(blo_instance *instance, size_t stage, const char *name, blo_array *view);
+/* The same variable before the last step, which has to have succeeded. */
+blo_status blo_view_before(blo_instance *instance, size_t stage, const char *name, blo_array *view);
 blo_status blo_view_report(blo_instance *instance, size_t stage, const char *name, blo_array *view);
 blo_status blo_view_final(blo_instance *instance, size_t stage, const char *name, blo_array *view);
 /* The step that blo_view_report shows: the last one that reported, 0 before there is one. A run that
