@@ -176,9 +176,13 @@ static bool is_maximum(const Op *op) {
          same_value(condition->operands[1], op->operands[2]);
 }
 
+// Differences of dims, as n - 10, may be negative.
 static Shape source(const Op *op) {
   double number;
-  Sign sign = op->code == OP_DIM || op->code == OP_IOTA ? SIGN_NONNEGATIVE : SIGN_ANY;
+  bool positive = op->code == OP_IOTA;
+  if (op->code == OP_DIM)
+    positive = dim_provably_nonnegative(op->block->module->dims, op->attr.dim.dim);
+  Sign sign = positive ? SIGN_NONNEGATIVE : SIGN_ANY;
   if (ir_is_splat(op->results[0], &number)) sign = sign_of_number(number);
   return (Shape){CURVATURE_CONSTANT, sign};
 }

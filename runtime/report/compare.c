@@ -118,7 +118,8 @@ static blo_status run_all(Comparison *c, Runner *runners, Runner *reference) {
     for (size_t i = 0; i < c->count; i++) {
       if (!c->competitors[i].program) continue;
       run_one(c, i, number, runners, reference);
-      if (c->runs[i * c->seeds + number].status == BLO_STOPPED) return BLO_STOPPED;
+      // A signal may have come while the last point was judged, too.
+      if (blo_interrupt_came()) return BLO_STOPPED;
     }
   }
   return BLO_OK;

@@ -26,6 +26,7 @@ seen '0.5 * dot(y, y) - dot(x, y) + mean(abs(y)) + max(y[0], y[1])'
 seen 'sum(for i { sum(for j < 3 { abs(A[i, j] - y[j]) }) }) + mean(for i { sumsq(A[i] - y) })'
 seen 'sumsq(y) / 2.0 - sum(log(y + 3.0)) - sum(sqrt(y + 2.0))'
 seen 'sumsq(y) + (loop s = 0.0 for i < 3 { s + sin(x[i]) })'
+seen 'n * sumsq(y) + max(n - 3, 0) * sumsq(y)'
 seen 'sumsq(y)' 'subject to c: sumsq(y) <= 1.0;  subject to d: sum(y) >= x[0];  subject to e: y[0] == x[1];'
 
 unseen 'sum(sin(y))'
@@ -43,3 +44,14 @@ unseen 'sum(if y > 0.0 then 1.0 else y)'
 unseen 'sumsq(y) + (loop s = 0.0 for i < 3 { s + x[i] * sin(y[i]) })'
 unseen 'sumsq(y - x)' 'subject to c: sumsq(y) >= 1.0;'
 unseen 'sumsq(y - x)' 'subject to c: sumsq(y) == 1.0;'
+
+# Without data a size is only known to be 1 at least.
+sized() {
+  sed 's/^dim n = 5;/dim n;/; s/ = for i < n, j < 3 { normal() }//' problem.blo >sized.blo
+  "$bloc" check sized.blo >said.txt 2>&1 || fail "sized: $(cat said.txt)"
+  grep -c 'warning\[W0410\]' said.txt || true
+}
+warnings '(n - 1) * sumsq(y)' >/dev/null
+[ "$(sized)" -eq 0 ] || fail "a size less 1 may be negative: $(cat said.txt)"
+warnings '(n - 2) * sumsq(y)' >/dev/null
+[ "$(sized)" -eq 1 ] || fail "a size less 2 is never negative: $(cat said.txt)"
