@@ -55,3 +55,18 @@ warnings '(n - 1) * sumsq(y)' >/dev/null
 [ "$(sized)" -eq 0 ] || fail "a size less 1 may be negative: $(cat said.txt)"
 warnings '(n - 2) * sumsq(y)' >/dev/null
 [ "$(sized)" -eq 1 ] || fail "a size less 2 is never negative: $(cat said.txt)"
+
+# A problem below others is looked at, too.
+below() {
+  cat >below.blo <<END_OF_PROGRAM
+blo 1;
+method own() { accepts convex lower, levels;  step { set y = descend(fn u -> f(x, u), y);  hypergradient grad(fn s -> f(s, y), x); } }
+upper { var t: f64 = 0.5;  minimize (w - 1.0)^2 + 0.1 * t^2; }
+lower mid { var s: f64 = 0.0;  minimize (w - 2.0)^2 + exp(t) * s^2;  lower inner { var w: f64 = 0.0;  minimize $1; } }
+solve { method = implicit();  lower = gd(iters = 3);  upper = gd(iters = 3);  mid.method = own();  mid.lower = gd(iters = 3); }
+END_OF_PROGRAM
+  "$bloc" check below.blo >said.txt 2>&1 || fail "$1: $(cat said.txt)"
+  grep -c 'warning\[W0410\]' said.txt || true
+}
+[ "$(below '(w - s)^2 + w^2')" -eq 0 ] || fail "convex, and not seen to be below: $(cat said.txt)"
+[ "$(below '(w - s)^2 - w^2')" -eq 1 ] || fail "not convex below, without a word: $(cat said.txt)"

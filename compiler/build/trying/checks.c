@@ -522,6 +522,7 @@ static bool check_nested(Context *c, Stage *nested, bool solvable) {
   try_names(c, &nested->lower);
   Func *lower = objective_func(c, &nested->lower), *start = start_func(c);
   Func *upper = lower && start && solvable ? objectives_above(c, nested) : NULL;
+  if (upper) check_convex(c, lower);
   if (upper) check_coupled_sets(c);
   Func *derivative = upper ? derivative_above(c, nested) : NULL;
   if (lower) check_idle_constraints(c, &nested->lower);
