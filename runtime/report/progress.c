@@ -62,11 +62,15 @@ static void compose(const Progress *progress, const blo_step_result *result,
                     int64_t objectives_step, double now, bool brief, Line *line) {
   if (progress->stage[0]) line_add(line, "%s ", progress->stage);
   line_add(line, "step %" PRId64 "/%" PRId64, result->iteration, progress->iterations);
-  if (result->has_upper) line_add(line, "  upper %.5g", result->upper_objective);
+  if (result->has_upper)
+    line_add(line, "  %s %.5g", progress->one_level ? "objective" : "upper",
+             result->upper_objective);
   if (result->has_lower && !brief) line_add(line, "  lower %.5g", result->lower_objective);
   if ((result->has_upper || result->has_lower) && objectives_step != result->iteration)
     line_add(line, " (step %" PRId64 ")", objectives_step);
-  if (result->has_norm) line_add(line, "  |hypergradient| %.3g", result->hypergradient_norm);
+  if (result->has_norm)
+    line_add(line, "  |%s| %.3g", progress->one_level ? "gradient" : "hypergradient",
+             result->hypergradient_norm);
   double elapsed = now - progress->start;
   int64_t made = result->iteration - progress->first_step;
   if (elapsed <= 0.0 || made <= 0) return;

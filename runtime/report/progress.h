@@ -9,6 +9,7 @@
 typedef struct Progress {
   FILE *file;
   bool quiet, terminal, shown; // shown: a line is on the terminal that the next one overwrites
+  bool one_level;              // no upper and lower: an objective and its gradient
   int columns;
   const char *stage; // "" where there is one stage only
   int64_t iterations, first_step;

@@ -433,6 +433,9 @@ static blo_status run_stage(Run *run) {
   }
   blo_progress_begin(&run->progress, shown_stage_name(run), stage->iterations,
                      blo_iteration(run->instance, run->stage), run->options->quiet);
+  run->progress.one_level = true;
+  for (size_t i = 0; i < stage->step->output_count; i++)
+    if (stage->step->outputs[i].role == BLO_ROLE_LOWER_OBJECTIVE) run->progress.one_level = false;
   run->last_checkpoint = run->progress.start;
   say_nothing_is_left(run);
   status = blo_solve(run->instance, run->stage, report_distance(run), after_step, run);
@@ -580,10 +583,25 @@ static blo_status check_written(Run *run, const char *option, const char *path) 
   return BLO_BAD_ARGUMENT;
 }
 
+// Results are one .npz: a name that says another format would be believed later.
+static blo_status check_out(Run *run) {
+  static const char *const others[] = {".csv", ".tsv", ".json", ".jsonl", ".npy", ".txt"};
+  const char *dot = strrchr(run->out, '.');
+  for (size_t i = 0; dot && i < sizeof others / sizeof *others; i++) {
+    if (strcmp(dot, others[i]) != 0) continue;
+    blo_fail(run->context, BLO_BAD_ARGUMENT, "E0902",
+             "--out %s: results are written as .npz, not %s", run->out, dot);
+    blo_fail_help(run->context, "name it %.*s.npz; --log FILE.jsonl writes numbers as text",
+                  (int)(dot - run->out), run->out);
+    return BLO_BAD_ARGUMENT;
+  }
+  return check_written(run, "--out", run->out);
+}
+
 static blo_status check_files(Run *run) {
   const blo_run_options *options = run->options;
   blo_status status = BLO_OK;
-  if (strcmp(run->out, "-") != 0) status = check_written(run, "--out", run->out);
+  if (strcmp(run->out, "-") != 0) status = check_out(run);
   if (!status && options->plot) status = check_written(run, "--plot", options->plot);
   if (!status && options->checkpoint)
     status = check_written(run, "--checkpoint", options->checkpoint);

@@ -38,6 +38,19 @@ for option in --out --plot --checkpoint; do
 done
 cmp -s mine.npz "$diabetes" || fail "the data was overwritten"
 expect 0 'penalty' "${run[@]}" --data mine.npz --data mine.npz --out results.npz
+expect 1 'results are written as .npz, not .csv' "${run[@]}" --data mine.npz --out results.csv
+expect 1 'error[E0902]: nothing.npz: No such file' "${run[@]}" --data mine.npz --resume nothing.npz
+expect 1 'error[E0903]: results.npz is no checkpoint' "${run[@]}" --data mine.npz --resume results.npz
+expect 1 '`step` of `adam` has to be >= 0, and is -0.1' "${run[@]}" --data mine.npz --set upper.step=-0.1
+
+# Sizes that a file gave are not said to come from the command line, and one level has a gradient.
+sed 's/f64/f32/' "$ridge" >single.blo
+expect 1 'error[E0603]' "$bloc" run single.blo --quiet --data mine.npz
+! grep -q 'given by -D' said.txt || fail "nobody gave -D: $(cat said.txt)"
+expect 1 'was given by -D' "$bloc" run single.blo --quiet --data mine.npz -D n=294
+printf 'blo 1;\nstage fit { var w: f64 = 0.0;  minimize (w - 2.0)^2;  solve { optimizer = gd(step = 0.1, iters = 3); } }\n' >one.blo
+expect 0 '|gradient|' "$bloc" run one.blo --out -
+! grep -q 'upper\|hypergradient' said.txt || fail "one level has no upper: $(cat said.txt)"
 
 # Variables that are no numbers are never the last good ones.
 expect 4 '`t` is infinite' "${run[@]}" --data mine.npz --set 'upper=gd(step=1e308*1e3,iters=10)' --out diverged.npz
