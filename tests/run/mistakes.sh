@@ -44,7 +44,7 @@ expect 1 'error[E0903]: results.npz is no checkpoint' "${run[@]}" --data mine.np
 expect 1 '`step` of `adam` has to be >= 0, and is -0.1' "${run[@]}" --data mine.npz --set upper.step=-0.1
 
 # Sizes that a file gave are not said to come from the command line, and one level has a gradient.
-sed 's/f64/f32/' "$ridge" >single.blo
+sed 's/f64/f32/g' "$ridge" >single.blo
 expect 1 'error[E0603]' "$bloc" run single.blo --quiet --data mine.npz
 ! grep -q 'given by -D' said.txt || fail "nobody gave -D: $(cat said.txt)"
 expect 1 'was given by -D' "$bloc" run single.blo --quiet --data mine.npz -D n=294
