@@ -59,6 +59,19 @@ grep -q 'nobody()' "$scratch/why" || fail "the diagnostic itself: $(cat "$scratc
 [ ! -s "$scratch/none" ] && [ "$(grep -c 'E0201' "$scratch/why")" -eq 1 ] || fail "told once: $(cat "$scratch/why")"
 "$bloc" compare "$source/tests/run/parts.blo" --seeds 1 --quiet --reference "" >"$scratch/parts" || fail "batches of fixed size"
 grep -q 'means over the batches' "$scratch/parts" || fail "no word of batches: $(cat "$scratch/parts")"
+# A problem below others is solved on the mean over its own batches, whatever part is judged above: w = 5.5 + c, F = 25.25.
+cat >"$scratch/below.blo" <<'END_OF_PROGRAM'
+blo 1;
+dim B = 4;
+const n = 12;
+data train[i < n] { x: f64 = real(i); }
+data tasks[k < 2] { c: f64 = real(k); }
+upper { var t: f64 = 0.0;  minimize mean(for k { (w[k] - 1.0)^2 }) + t^2; }
+lower for k in tasks { var w: f64 = 0.0;  batch b = sample(train, B);  let x: f64[B] = b.x;  minimize mean((w - x - tasks.c[k])^2) + 0.0 * t * w; }
+solve { method = implicit();  lower = gd(step = 0.5, iters = 3);  upper = gd(step = 0.05, iters = 1); }
+END_OF_PROGRAM
+"$bloc" compare "$scratch/below.blo" --seeds 1 --quiet >"$scratch/below" || fail "batches of fixed size below"
+grep -q 'best F(x, y) 25\.25;' "$scratch/below" || fail "not the mean over the batches below: $(cat "$scratch/below")"
 # Medians over seeds are those of the last points.
 "$bloc" compare "$source/tests/run/parts.blo" --seeds 3 --quiet --with soba --points 1 --out "$scratch/m.csv" >"$scratch/m" || fail "no medians"
 median=$(awk -F, '$3 == 100 { print $8 }' "$scratch/m.csv" | LC_ALL=C sort -g | sed -n 2p | xargs printf '%.10g')

@@ -209,6 +209,7 @@ static Standing enter(Context *c, Stage *nested, Point *at) {
   c->solved = NULL;
   c->kept = NULL;
   c->e->dynamic.loops = NULL;
+  c->e->dynamic.part = NULL; // a problem below has parts of its own
   dynamic_draw(c->e, scalar_int(c, 0));
   return saved;
 }

@@ -2,7 +2,8 @@
 //
 // Enters: a level of a stage at a point (x, y). Leaves: the mean of its objective over the batches
 // that its tables give in order, each of the size that the program says; rows left over are not
-// seen. Each part draws for itself, from a key of its number, so that one point has one value.
+// seen. Each part draws for itself, from a key of its number, so that one point has one value. What
+// is solved below on the way has parts of its own (enter() in nested.c).
 #include "build/program.h"
 #include "evaluate/staging.h"
 
