@@ -46,10 +46,11 @@ static const char *read_row(const Reading *r, Factor *f, int row) {
   }
   if (count == 1) f->plain |= 1u << label[0];
   if (count < 2) return NULL;
-  bool first_summed = r->summed >> label[0] & 1, second_summed = r->summed >> label[1] & 1;
-  if (first_summed == second_summed)
-    return first_summed ? "an index of a factor adds two variables that are both summed"
-                        : "an index of a factor adds two variables of which none is summed";
+  // Whole masks: GCC 12 at -O2 compiles the comparison of two shifted bits wrongly here.
+  uint32_t added = 1u << label[0] | 1u << label[1], summed = added & r->summed;
+  if (summed == added) return "an index of a factor adds two variables that are both summed";
+  if (!summed) return "an index of a factor adds two variables of which none is summed";
+  bool first_summed = summed == 1u << label[0];
   if (f->window_count == MAX_WINDOWS) return "a factor has more windows than a convolution takes";
   int place = label[first_summed], within = label[!first_summed];
   int64_t stride = entry(f, row, place), dilation = entry(f, row, within);
