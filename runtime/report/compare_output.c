@@ -1,5 +1,5 @@
-// Showing a comparison: medians over seeds as a table, all points as CSV or
-// JSON, curves of the medians.
+// Showing a comparison: medians over seeds as a table, all points as CSV or JSON, curves of the
+// medians.
 #include "data/json_write.h"
 #include "report/compare.h"
 #include "report/plot.h"
@@ -34,8 +34,7 @@ static bool takes_part(const CompareRun *run) {
 // The median over seeds of a column at point `index` (-1: the last one). A run that has ended
 // stands where it ended; one that failed takes no part, one that was interrupted does as far as it
 // got. NaN: none.
-static double blo_compare_median(const Comparison *c, size_t competitor, int64_t index,
-                                 CompareColumn column) {
+static double median(const Comparison *c, size_t competitor, int64_t index, CompareColumn column) {
   double *values = blo_allocate_array(c->context, c->seeds, sizeof *values);
   size_t count = 0;
   for (size_t s = 0; values && s < c->seeds; s++) {
@@ -54,16 +53,17 @@ static double blo_compare_median(const Comparison *c, size_t competitor, int64_t
   return result;
 }
 
-// The column that says how good a point is; the best value of any run at any point; NaN: none.
-static CompareColumn blo_compare_judged_by(const Comparison *c) {
+// The column that says how good a point is.
+static CompareColumn judged_by(const Comparison *c) {
   return c->options->reference ? COMPARE_VALUE : COMPARE_OBJECTIVE;
 }
 
-static double blo_compare_best(const Comparison *c) {
+// The best value of any run at any point; NaN: none.
+static double best(const Comparison *c) {
   double found = nothing;
   for (size_t i = 0; i < c->count * c->seeds; i++)
     for (size_t k = 0; k < c->runs[i].count; k++) {
-      double value = c->runs[i].points[COMPARE_COLUMNS * k + (size_t)blo_compare_judged_by(c)];
+      double value = c->runs[i].points[COMPARE_COLUMNS * k + (size_t)judged_by(c)];
       bool better = c->maximize ? value > found : value < found;
       if (isfinite(value) && (isnan(found) || better)) found = value;
     }
@@ -97,7 +97,7 @@ enum { WIDEST_NAME = 56 }; // one that is longer has a line of its own
 static bool column_shown(const Comparison *c, const TableColumn *column) {
   bool shown = !column->optional;
   for (size_t i = 0; i < c->count && !shown; i++)
-    shown = isfinite(blo_compare_median(c, i, -1, column->column));
+    shown = isfinite(median(c, i, -1, column->column));
   return shown;
 }
 
@@ -129,9 +129,9 @@ static void print_row(const Comparison *c, size_t competitor, const bool *shown,
   for (int k = 0; k < TABLE_COLUMNS; k++) {
     if (!shown[k]) continue;
     const TableColumn *column = &table_columns[k];
-    double value = blo_compare_median(c, competitor, -1, column->column);
+    double value = median(c, competitor, -1, column->column);
     print_cell(value, column->format, column->width);
-    if (column->column == blo_compare_judged_by(c)) print_cell(fabs(value - least), "%.2g", 9);
+    if (column->column == judged_by(c)) print_cell(fabs(value - least), "%.2g", 9);
   }
   putchar('\n');
   print_ends(c, competitor);
@@ -148,7 +148,7 @@ static void print_heading(const Comparison *c, const bool *shown, int width, dou
   for (int k = 0; k < TABLE_COLUMNS; k++) {
     if (!shown[k]) continue;
     printf("  %*s", table_columns[k].width, table_columns[k].title);
-    if (table_columns[k].column == blo_compare_judged_by(c)) printf("  %9s", "gap");
+    if (table_columns[k].column == judged_by(c)) printf("  %9s", "gap");
   }
   putchar('\n');
 }
@@ -161,7 +161,7 @@ void blo_compare_print(const Comparison *c) {
     if (length > width && length <= WIDEST_NAME) width = length;
   }
   for (int k = 0; k < TABLE_COLUMNS; k++) shown[k] = column_shown(c, &table_columns[k]);
-  double least = blo_compare_best(c);
+  double least = best(c);
   print_heading(c, shown, width, least);
   for (size_t i = 0; i < c->count; i++) {
     bool wide = strlen(c->competitors[i].name) > WIDEST_NAME;
@@ -243,8 +243,7 @@ static void put_run(const Comparison *c, blo_json *json, size_t i) {
 
 static void put_median(const Comparison *c, blo_json *json, size_t competitor) {
   double values[COMPARE_COLUMNS];
-  for (int k = 0; k < COMPARE_COLUMNS; k++)
-    values[k] = blo_compare_median(c, competitor, -1, (CompareColumn)k);
+  for (int k = 0; k < COMPARE_COLUMNS; k++) values[k] = median(c, competitor, -1, (CompareColumn)k);
   blo_json_begin(json, NULL);
   blo_json_text(json, "solve", c->competitors[competitor].name);
   put_numbers(json, values);
@@ -260,7 +259,7 @@ blo_status blo_compare_write_json(const Comparison *c, const char *path) {
   blo_json_text(&json, "sense", c->maximize ? "maximize" : "minimize");
   blo_json_text(&json, "tables", c->options->parts ? "parts" : "whole");
   if (c->options->reference) blo_json_text(&json, "reference", c->options->reference_name);
-  blo_json_number(&json, "best", blo_compare_best(c));
+  blo_json_number(&json, "best", best(c));
   fputs(",\n\"medians\": [", file);
   for (size_t i = 0; i < c->count; i++) {
     fputs(i ? ",\n" : "\n", file);
@@ -294,7 +293,7 @@ static size_t longest_run(const Comparison *c, size_t competitor) {
 // rounding. Gaps below are drawn at that floor.
 static double gap_floor(const Comparison *c, double least) {
   double rounding = fmax(fabs(least) * 0x1p-52, 0x1p-1000);
-  size_t judged = (size_t)blo_compare_judged_by(c);
+  size_t judged = (size_t)judged_by(c);
   for (size_t i = 0; i < c->count * c->seeds; i++)
     for (size_t k = 1; k < c->runs[i].count; k++) {
       const double *point = c->runs[i].points + COMPARE_COLUMNS * k;
@@ -308,17 +307,17 @@ static void median_curve(const Comparison *c, size_t competitor, double least, d
                          double *rows, size_t count) {
   for (size_t k = 0; k < count; k++) {
     int64_t at = (int64_t)k;
-    double gap = fabs(blo_compare_median(c, competitor, at, blo_compare_judged_by(c)) - least);
-    rows[3 * k] = blo_compare_median(c, competitor, at, COMPARE_SECONDS);
-    rows[3 * k + 1] = blo_compare_median(c, competitor, at, COMPARE_GRADIENTS) +
-                      blo_compare_median(c, competitor, at, COMPARE_HVPS) +
-                      blo_compare_median(c, competitor, at, COMPARE_MIXED);
+    double gap = fabs(median(c, competitor, at, judged_by(c)) - least);
+    rows[3 * k] = median(c, competitor, at, COMPARE_SECONDS);
+    rows[3 * k + 1] = median(c, competitor, at, COMPARE_GRADIENTS) +
+                      median(c, competitor, at, COMPARE_HVPS) +
+                      median(c, competitor, at, COMPARE_MIXED);
     rows[3 * k + 2] = isnan(gap) ? nothing : fmax(gap, floor);
   }
 }
 
 blo_status blo_compare_write_plot(const Comparison *c, const char *path) {
-  double least = blo_compare_best(c), floor = gap_floor(c, least);
+  double least = best(c), floor = gap_floor(c, least);
   char title[96];
   snprintf(title, sizeof title, "Distance from the best value found, down to %.1e", floor);
   PlotCurve *curves = blo_allocate_array(c->context, 2 * c->count, sizeof *curves);
