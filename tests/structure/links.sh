@@ -6,6 +6,7 @@
 # usage: links.sh BUILD_DIR
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/order.sh"
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 cd "$1/CMakeFiles"
 
 rank=0
@@ -15,8 +16,16 @@ for folder in "${runtime[@]/#/runtime_}" "${lang[@]/#/lang_}" "${compiler[@]/#/c
   if [ -d "$folder.dir" ]; then ranks+=("$rank $folder"); fi
 done
 
+# An object whose source has moved may still lie there from an earlier build.
+objects() { # folder of objects
+  local object source
+  find "$1" -name '*.o' | while read -r object; do
+    source=${object#*.dir/}
+    if [ -e "$root/${source%.o}" ]; then echo "$object"; fi
+  done
+}
 for entry in "${ranks[@]}"; do
-  find "${entry#* }.dir" -name '*.o' -exec nm -A {} + | sed "s/^/$entry /"
+  objects "${entry#* }.dir" | xargs -r nm -A | sed "s/^/$entry /"
 done | awk '
   { file = $3; sub(/:.*/, "", file); sub(/.*\//, "", file) }
   $(NF - 1) ~ /^[TDBR]$/ { defined[$NF] = $1; folder[$NF] = $2 }
